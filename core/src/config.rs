@@ -1,0 +1,280 @@
+//! How a collection is created, opened, written and asked. Everything is validated here, once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::types::{
+    DIM_MAX, Dtype, Durability, EFFORT_MAX, IdType, Ids, IndexKind, K_MAX, MemoryMode, Profile,
+    Schema, Space,
+};
+
+/// What a collection is; fixed when it is created, but for `memory` and `durability`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CollectionConfig {
+    /// Components of a vector, 1 to 16,384.
+    pub dim: usize,
+    /// What "near" means.
+    pub metric: Metric,
+    /// What identifies a point.
+    pub id_type: IdType,
+    /// The attribute columns.
+    pub schema: Schema,
+    /// The embedding space, if stated.
+    pub space: Option<Space>,
+    /// How the original vectors are stored.
+    pub dtype: Dtype,
+    /// Memory against speed.
+    pub profile: Profile,
+    /// Which graph sealed segments hold.
+    pub index: IndexKind,
+    /// When a write is acknowledged.
+    pub durability: Durability,
+    /// Where segments live while open.
+    pub memory: MemoryMode,
+    /// Seed of everything random in a build.
+    pub seed: u64,
+}
+
+impl CollectionConfig {
+    /// The defaults: u64 ids, no attributes, f32, balanced, graph, sync, mapped, seed 0.
+    pub fn new(dim: usize, metric: Metric) -> Self {
+        Self {
+            dim,
+            metric,
+            id_type: IdType::U64,
+            schema: Schema::default(),
+            space: None,
+            dtype: Dtype::F32,
+            profile: Profile::Balanced,
+            index: IndexKind::Graph,
+            durability: Durability::Sync,
+            memory: MemoryMode::Mapped,
+            seed: 0,
+        }
+    }
+
+    /// Checks every value against its limits.
+    pub fn validate(&self) -> Result<()> {
+        if !(1..=DIM_MAX).contains(&self.dim) {
+            return Err(Error::invalid("dim", format!("1 to {DIM_MAX}"), self.dim.to_string(), ""));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a handle may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Any number of processes read (`"r"`).
+    Read,
+    /// One process writes (`"r+"`).
+    Write,
+}
+
+/// How a collection is opened.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenOptions {
+    /// Whether the handle may write; [`Mode::Read`] by default.
+    pub mode: Mode,
+    /// Overrides where segments live while open.
+    pub memory: Option<MemoryMode>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { mode: Mode::Read, memory: None }
+    }
+}
+
+/// Names of the id and vector columns in what is loaded.
+#[derive(Debug, Clone)]
+pub struct LoadOptions {
+    /// Column of the ids; without one, rows are numbered from 0 (u64 ids only).
+    pub id: Option<String>,
+    /// Column of the vectors.
+    pub vector: String,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self { id: Some("id".into()), vector: "vector".into() }
+    }
+}
+
+/// What a load did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Points loaded.
+    pub points: u64,
+    /// Columns of the source that the schema does not name.
+    pub skipped_columns: Vec<String>,
+}
+
+/// The dial of recall against speed: one of three.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Effort {
+    /// Expected recall, above 0 and below 1, by the segment's calibration.
+    Recall(f32),
+    /// Size of the search beam; at least k is used.
+    Ef(usize),
+    /// Every eligible point is compared.
+    Exact,
+}
+
+impl Default for Effort {
+    fn default() -> Self {
+        Self::Recall(0.95)
+    }
+}
+
+/// At most `max_per_group` results with one value of an attribute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cap {
+    /// A `keyword`, `i64`, `bool` or `timestamp` column.
+    pub group_by: String,
+    /// At least 1.
+    pub max_per_group: usize,
+}
+
+/// Prefers what is fresh: adds `weight * 2^(-max(0, origin - t) / half_life)` to the score.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decay {
+    /// A `timestamp` column; null adds 0.
+    pub column: String,
+    /// Above zero.
+    pub half_life: Duration,
+    /// Microseconds since 1970 in UTC; `None` is the time of the request.
+    pub origin_us: Option<i64>,
+    /// At least 0.
+    pub weight: f64,
+}
+
+/// What to search for and what to return.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SearchRequest {
+    /// Results a query, 1 to 10,000.
+    pub k: usize,
+    /// Recall against speed.
+    pub effort: Effort,
+    /// The space that the queries come from; checked when given.
+    pub space: Option<Space>,
+    /// Ids to leave out; unknown ones are ignored.
+    pub exclude: Option<Ids>,
+    /// At most so many results with one value of an attribute.
+    pub cap: Option<Cap>,
+    /// Prefers fresh points.
+    pub decay: Option<Decay>,
+    /// Attribute columns to return.
+    pub with_attributes: Vec<String>,
+    /// Whether to return the vectors.
+    pub with_vectors: bool,
+    /// Threads of a batch; `None` is all of the pool.
+    pub threads: Option<usize>,
+}
+
+impl SearchRequest {
+    /// The defaults: recall 0.95, nothing left out, ids and scores only.
+    pub fn new(k: usize) -> Self {
+        Self {
+            k,
+            effort: Effort::default(),
+            space: None,
+            exclude: None,
+            cap: None,
+            decay: None,
+            with_attributes: Vec::new(),
+            with_vectors: false,
+            threads: None,
+        }
+    }
+
+    /// Checks every value against its limits.
+    pub fn validate(&self) -> Result<()> {
+        if !(1..=K_MAX).contains(&self.k) {
+            return Err(Error::invalid("k", format!("1 to {K_MAX}"), self.k.to_string(), ""));
+        }
+        match self.effort {
+            Effort::Recall(r) if !(r > 0.0 && r < 1.0) => {
+                return Err(Error::invalid(
+                    "recall",
+                    "a number above 0 and below 1",
+                    r.to_string(),
+                    "for perfect recall use exact search",
+                ));
+            }
+            Effort::Ef(ef) if !(1..=EFFORT_MAX).contains(&ef) => {
+                return Err(Error::invalid("ef", format!("1 to {EFFORT_MAX}"), ef.to_string(), ""));
+            }
+            _ => {}
+        }
+        if let Some(cap) = &self.cap
+            && cap.max_per_group == 0
+        {
+            return Err(Error::invalid("max_per_group", "at least 1", "0", ""));
+        }
+        if let Some(decay) = &self.decay {
+            if decay.half_life.is_zero() {
+                return Err(Error::invalid("decay half_life", "a time above zero", "0", ""));
+            }
+            if !(decay.weight.is_finite() && decay.weight >= 0.0) {
+                return Err(Error::invalid(
+                    "decay weight",
+                    "a number of at least 0",
+                    decay.weight.to_string(),
+                    "",
+                ));
+            }
+        }
+        if self.threads == Some(0) {
+            return Err(Error::invalid("threads", "at least 1", "0", "leave it out for all"));
+        }
+        Ok(())
+    }
+}
+
+/// Shared between a long call and who watches it: how far it is, and whether to stop.
+#[derive(Debug, Clone, Default)]
+pub struct Progress(Arc<ProgressState>);
+
+#[derive(Debug, Default)]
+struct ProgressState {
+    done: AtomicU64,
+    total: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl Progress {
+    /// A fresh one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the call to stop; it returns [`Error::Interrupted`] and leaves the old state.
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Steps done and steps in all (0 while unknown). A step is a point.
+    pub fn get(&self) -> (u64, u64) {
+        (self.0.done.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn begin(&self, total: u64) {
+        self.0.done.store(0, Ordering::Relaxed);
+        self.0.total.store(total, Ordering::Relaxed);
+    }
+
+    pub(crate) fn advance(&self, steps: u64) {
+        self.0.done.fetch_add(steps, Ordering::Relaxed);
+    }
+
+    pub(crate) fn check(&self, operation: &'static str) -> Result<()> {
+        if self.0.cancelled.load(Ordering::Relaxed) {
+            return Err(Error::Interrupted { operation });
+        }
+        Ok(())
+    }
+}

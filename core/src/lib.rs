@@ -1,0 +1,21 @@
+//! Embedded vector similarity search for candidate retrieval, over mmap'd segments.
+
+mod collection;
+mod config;
+mod error;
+mod metric;
+mod results;
+mod types;
+
+pub use collection::Collection;
+pub use config::{
+    Cap, CollectionConfig, Decay, Effort, LoadOptions, LoadReport, Mode, OpenOptions, Progress,
+    SearchRequest,
+};
+pub use error::{Error, Result};
+pub use metric::Metric;
+pub use results::{Points, SearchCounters, SearchResults, SegmentStats, Stats, VerifyReport};
+pub use types::{
+    AttributeType, DIM_MAX, Dtype, Durability, EFFORT_MAX, IdType, Ids, IndexKind, K_MAX,
+    MemoryMode, PointId, Profile, STRING_ID_BYTES_MAX, Schema, Space, VectorData, Vectors,
+};

@@ -1,0 +1,1 @@
+//! The private module behind the Python package `nearfield`.

@@ -1,0 +1,2 @@
+//! The `nearfield` command.
+fn main() {}
