@@ -3,7 +3,9 @@
 mod collection;
 mod config;
 mod error;
+mod graph;
 mod metric;
+mod originals;
 mod results;
 mod types;
 
