@@ -1,0 +1,65 @@
+# The commands of a developer. `make` alone lists them.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python lint lint-rust lint-python fmt bench clean
+
+# Everything is installed into the tree: Rust's output into target/, Python's into .venv/.
+PYTHON  ?= $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+             "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p"; done))
+VENV    := .venv
+PY      := $(VENV)/bin/python
+WHEELS  := target/wheels
+# The wheel is built with the profile of the tests, so that core is not compiled with a third one.
+PROFILE ?= dev
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## load 12,000 real Reddit posts, search them, show what was found
+	cargo run --release --locked -p nearfield-server --bin nearfield -- demo
+
+test: test-rust test-python ## every Rust and Python test
+
+test-rust: ## the Rust tests, documentation examples included
+	cargo test --workspace --locked
+
+test-python: $(VENV)/wheel ## build the wheel into .venv, run the Python tests
+	$(PY) -m pytest python/tests
+
+lint: lint-rust lint-python ## formatting, lints, licences, types
+
+lint-rust:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	@command -v cargo-deny >/dev/null || { echo 'cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }
+	cargo deny --log-level error check bans licenses sources
+
+lint-python: $(VENV)/wheel
+	$(VENV)/bin/ruff format --check python
+	$(VENV)/bin/ruff check python benches
+	$(VENV)/bin/mypy --config-file python/pyproject.toml python/nearfield
+
+fmt: $(VENV)/deps ## format Rust and Python
+	cargo fmt --all
+	$(VENV)/bin/ruff format python
+
+bench: ## kernels, build and search on generated data; writes benches/RESULTS.md
+	cargo bench --locked -p nearfield-bench
+	$(PYTHON) benches/table.py
+
+clean: ## remove what the other commands built
+	cargo clean
+	rm -rf $(VENV)
+
+$(VENV)/deps: python/requirements-dev.txt
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is missing; or name one: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+$(VENV)/wheel: FORCE $(VENV)/deps
+	rm -rf $(WHEELS)
+	$(PY) -m maturin build --quiet --locked --profile $(PROFILE) --manifest-path python/Cargo.toml --interpreter $(PY) --out $(WHEELS)
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(WHEELS)/*.whl
+	@touch $@
+
+FORCE:
