@@ -43,8 +43,8 @@ fmt: $(VENV)/deps ## format Rust and Python
 	$(VENV)/bin/ruff format python
 
 bench: ## kernels, build and search on generated data; writes benches/RESULTS.md
-	cargo bench --locked -p nearfield-bench
-	$(PYTHON) benches/table.py
+	CRITERION_HOME=$(CURDIR)/target/criterion cargo bench --locked -p nearfield-bench --benches
+	$(PYTHON) benches/table.py target/criterion
 
 clean: ## remove what the other commands built
 	cargo clean
