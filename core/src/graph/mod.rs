@@ -1,10 +1,25 @@
 //! The sealed segment's index: a flat graph over quantised codes. Over slices: no files, no
 //! clock; threads only through the rayon pool it is called in.
 
+mod build;
+pub(crate) mod calibrate;
+mod duplicates;
+mod order;
+pub(crate) mod pool;
+mod prune;
+mod repair;
+pub(crate) mod search;
+mod visited;
+
+#[cfg(test)]
+mod tests;
+
 use bincode::{Decode, Encode};
 
+use crate::codes::{Layout, Quantizer, SpaceParams};
 use crate::config::Progress;
 use crate::error::Result;
+use crate::huge::HugeBytes;
 use crate::metric::Metric;
 use crate::originals::Originals;
 
@@ -16,7 +31,16 @@ pub(crate) struct BuildOptions {
     pub(crate) degree: usize,
     /// Beam of the build's own searches.
     pub(crate) effort: usize,
+    /// Bits of a code's component; under 64 dimensions 8 are used.
+    pub(crate) bits: usize,
     pub(crate) seed: u64,
+}
+
+impl BuildOptions {
+    /// The options of a profile.
+    pub(crate) fn new(metric: Metric, seed: u64) -> Self {
+        Self { metric, degree: 32, effort: 120, bits: 2, seed }
+    }
 }
 
 /// What a search must know about an index besides its bulk sections; kept in the segment's
@@ -24,6 +48,16 @@ pub(crate) struct BuildOptions {
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub(crate) struct IndexMeta {
     pub(crate) rows: u32,
+    metric: u8,
+    dim: u32,
+    padded: u32,
+    bits: u8,
+    degree: u16,
+    norm: f32,
+    rotation_seed: u64,
+    centroid: Vec<f32>,
+    entries: Vec<u32>,
+    curve: calibrate::Curve,
 }
 
 /// A built index: slots in cluster order and the bulk sections, slot after slot.
@@ -33,11 +67,11 @@ pub(crate) struct BuiltIndex {
     pub(crate) order: Vec<u32>,
     pub(crate) meta: IndexMeta,
     /// Code records, 64-byte multiples; hot. The section must be 128-byte aligned.
-    pub(crate) codes: Vec<u8>,
+    pub(crate) codes: HugeBytes,
     /// `degree` little-endian u32 a slot; hot. The section must be 128-byte aligned.
     pub(crate) edges: Vec<u8>,
     /// 8-bit rows; warm. The section must be 64-byte aligned.
-    pub(crate) refine: Vec<u8>,
+    pub(crate) refine: HugeBytes,
 }
 
 /// An index in place: its metadata and the bytes of its bulk sections.
@@ -53,6 +87,58 @@ pub(crate) struct IndexView<'a> {
 pub(crate) const ROWS_MIN: usize = 1_000;
 
 impl IndexMeta {
+    fn new(
+        quantizer: &Quantizer,
+        rows: usize,
+        entries: Vec<u32>,
+        curve: calibrate::Curve,
+    ) -> Self {
+        let SpaceParams { metric, dim, norm, centroid, rotation_seed } = quantizer.params.clone();
+        let layout = quantizer.layout;
+        let metric = Metric::ALL.iter().position(|m| *m == metric).unwrap_or(0) as u8;
+        Self {
+            rows: rows as u32,
+            metric,
+            dim: dim as u32,
+            padded: layout.padded as u32,
+            bits: layout.bits as u8,
+            degree: layout.degree as u16,
+            norm,
+            rotation_seed,
+            centroid,
+            entries,
+            curve,
+        }
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        Layout {
+            padded: self.padded as usize,
+            bits: usize::from(self.bits),
+            degree: usize::from(self.degree),
+        }
+    }
+
+    /// What encodes queries.
+    pub(crate) fn quantizer(&self) -> Quantizer {
+        let params = SpaceParams {
+            metric: Metric::ALL[usize::from(self.metric).min(2)],
+            dim: self.dim as usize,
+            norm: self.norm,
+            centroid: self.centroid.clone(),
+            rotation_seed: self.rotation_seed,
+        };
+        Quantizer::new(params, self.layout())
+    }
+
+    pub(crate) fn entries(&self) -> &[u32] {
+        &self.entries
+    }
+
+    pub(crate) fn curve(&self) -> &calibrate::Curve {
+        &self.curve
+    }
+
     /// Whether these sections fit this metadata and `rows` rows of `dim`; else what is wrong as
     /// (what, expected, found). After it passed, no content of the sections can make a search
     /// read out of bounds.
@@ -64,8 +150,29 @@ impl IndexMeta {
         edges: usize,
         refine: usize,
     ) -> std::result::Result<(), (&'static str, String, String)> {
-        let _ = (rows, dim, codes, edges, refine);
-        Ok(())
+        let equal = |what, expected: u64, found: u64| {
+            if expected == found { Ok(()) } else { Err((what, expected.to_string(), found.to_string())) }
+        };
+        let known = |what, ok: bool, expected: &str, found: String| {
+            if ok { Ok(()) } else { Err((what, expected.to_owned(), found)) }
+        };
+        equal("rows of the index", rows as u64, u64::from(self.rows))?;
+        equal("dimension of the index", dim as u64, u64::from(self.dim))?;
+        known("slots", rows < pool::SLOTS_MAX, "fewer than 2^31", rows.to_string())?;
+        known("metric", self.metric < 3, "0 to 2", self.metric.to_string())?;
+        known("bits", [1, 2, 4, 8].contains(&self.bits), "1, 2, 4 or 8", self.bits.to_string())?;
+        known("degree", (1..=256).contains(&self.degree), "1 to 256", self.degree.to_string())?;
+        known("norm", self.norm.is_finite() && self.norm >= 0.0, "0 or more", self.norm.to_string())?;
+        let metric = Metric::ALL[usize::from(self.metric)];
+        let code_dim = SpaceParams::code_dim(metric, dim, self.norm);
+        equal("components of the centroid", code_dim as u64, self.centroid.len() as u64)?;
+        equal("padded dimension", code_dim.next_multiple_of(64) as u64, u64::from(self.padded))?;
+        let layout = self.layout();
+        equal("bytes of codes", rows as u64 * layout.stride() as u64, codes as u64)?;
+        equal("bytes of edges", rows as u64 * layout.edge_bytes() as u64, edges as u64)?;
+        equal("bytes of refine rows", rows as u64 * layout.refine_bytes() as u64, refine as u64)?;
+        let entries = self.entries.iter().all(|e| (*e as usize) < rows) && !self.entries.is_empty();
+        known("entries", entries, "slots below the rows", format!("{:?}", self.entries))
     }
 }
 
@@ -76,12 +183,5 @@ pub(crate) fn build(
     options: &BuildOptions,
     progress: &Progress,
 ) -> Result<BuiltIndex> {
-    let _ = (options, progress);
-    Ok(BuiltIndex {
-        order: (0..rows.rows() as u32).collect(),
-        meta: IndexMeta { rows: rows.rows() as u32 },
-        codes: Vec::new(),
-        edges: Vec::new(),
-        refine: Vec::new(),
-    })
+    build::build(rows, options, progress)
 }

@@ -1,0 +1,187 @@
+//! Encodes vectors: `RaBitQ` codes (Gao and Long 2024; Gao et al. 2024) and 8-bit refine rows.
+
+use rayon::prelude::*;
+
+use super::layout::{Fields, Layout};
+use super::rotation::Rotation;
+use crate::metric::Metric;
+use crate::originals::Originals;
+
+/// Rows a chunk of a parallel sum; fixed, so that sums don't depend on the number of threads.
+const CHUNK: usize = 4_096;
+
+/// How vectors enter code space.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SpaceParams {
+    pub(crate) metric: Metric,
+    pub(crate) dim: usize,
+    /// The common norm M of inner-product vectors with unequal norms; 0 when none is appended.
+    pub(crate) norm: f32,
+    /// The centroid in code space; `code_dim` long.
+    pub(crate) centroid: Vec<f32>,
+    pub(crate) rotation_seed: u64,
+}
+
+impl SpaceParams {
+    /// Components in code space, before padding.
+    pub(crate) fn code_dim(metric: Metric, dim: usize, norm: f32) -> usize {
+        dim + usize::from(metric == Metric::InnerProduct && norm > 0.0)
+    }
+
+    /// Learns norm and centroid from all rows. Deterministic.
+    pub(crate) fn train(rows: &Originals<'_>, metric: Metric, seed: u64) -> Self {
+        let dim = rows.dim();
+        let n = rows.rows();
+        let norm = if metric == Metric::InnerProduct { common_norm(rows) } else { 0.0 };
+        let mut params =
+            Self { metric, dim, norm, centroid: Vec::new(), rotation_seed: seed };
+        let code_dim = Self::code_dim(metric, dim, norm);
+        let sums: Vec<Vec<f64>> = (0..n.div_ceil(CHUNK))
+            .into_par_iter()
+            .map(|chunk| {
+                let mut sum = vec![0.0; code_dim];
+                let mut x = vec![0.0; code_dim];
+                for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(n) {
+                    params.enter(rows, row, &mut x);
+                    sum.iter_mut().zip(&x).for_each(|(s, v)| *s += f64::from(*v));
+                }
+                sum
+            })
+            .collect();
+        let mut total = vec![0.0; code_dim];
+        for sum in sums {
+            total.iter_mut().zip(sum).for_each(|(t, s)| *t += s);
+        }
+        params.centroid = total.iter().map(|t| (t / n.max(1) as f64) as f32).collect();
+        params
+    }
+
+    /// Row `row` in code space; `out` is `code_dim` long.
+    pub(crate) fn enter(&self, rows: &Originals<'_>, row: usize, out: &mut [f32]) {
+        rows.copy_row(row, &mut out[..self.dim]);
+        match self.metric {
+            Metric::Cosine => normalise(out),
+            Metric::InnerProduct if self.norm > 0.0 => {
+                let rest = f64::from(self.norm).powi(2) - norm2(&out[..self.dim]);
+                out[self.dim] = rest.max(0.0).sqrt() as f32;
+            }
+            Metric::InnerProduct | Metric::L2 => {}
+        }
+    }
+
+    /// A query in code space, as `enter`; the appended component of a query is 0.
+    pub(crate) fn enter_query(&self, query: &[f32], out: &mut [f32]) {
+        out[..self.dim].copy_from_slice(query);
+        out[self.dim..].fill(0.0);
+        if self.metric == Metric::Cosine {
+            normalise(out);
+        }
+    }
+}
+
+/// The sum of squares.
+pub(crate) fn norm2(x: &[f32]) -> f64 {
+    x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum()
+}
+
+fn normalise(x: &mut [f32]) {
+    let norm = norm2(x).sqrt();
+    if norm > 0.0 {
+        x.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+    }
+}
+
+/// The largest norm, or 0 when all norms are equal to within rounding.
+fn common_norm(rows: &Originals<'_>) -> f32 {
+    let n = rows.rows();
+    let (low, high) = (0..n.div_ceil(CHUNK))
+        .into_par_iter()
+        .map(|chunk| {
+            let mut x = vec![0.0; rows.dim()];
+            let mut range = (f64::INFINITY, 0.0_f64);
+            for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(n) {
+                rows.copy_row(row, &mut x);
+                let norm = norm2(&x).sqrt();
+                range = (range.0.min(norm), range.1.max(norm));
+            }
+            range
+        })
+        .reduce(|| (f64::INFINITY, 0.0), |a, b| (a.0.min(b.0), a.1.max(b.1)));
+    if high - low <= 2e-3 * high { 0.0 } else { high as f32 }
+}
+
+/// Encodes rows of one space with one layout.
+#[derive(Debug, Clone)]
+pub(crate) struct Quantizer {
+    pub(crate) params: SpaceParams,
+    pub(crate) layout: Layout,
+    pub(crate) rotation: Rotation,
+}
+
+impl Quantizer {
+    pub(crate) fn new(params: SpaceParams, layout: Layout) -> Self {
+        let rotation = Rotation::new(layout.padded, params.rotation_seed);
+        Self { params, layout, rotation }
+    }
+
+    /// Encodes one row into its record and refine row. `y` is scratch, `padded` long.
+    pub(crate) fn encode(
+        &self,
+        rows: &Originals<'_>,
+        row: usize,
+        y: &mut [f32],
+        record: &mut [u8],
+        refine: &mut [u8],
+    ) {
+        let code_dim = self.params.centroid.len();
+        self.params.enter(rows, row, &mut y[..code_dim]);
+        y[..code_dim].iter_mut().zip(&self.params.centroid).for_each(|(v, c)| *v -= c);
+        y[code_dim..].fill(0.0);
+        self.rotation.apply(y);
+
+        let norm2 = norm2(y);
+        let largest = y.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        let scale = largest / 127.0;
+        let eight_bits = |v: f32| -> u8 {
+            if scale > 0.0 { ((v / scale).round_ties_even() + 128.0) as u8 } else { 128 }
+        };
+        let factor = if self.layout.bits == 8 {
+            for (o, v) in record.iter_mut().zip(y.iter()) {
+                *o = eight_bits(*v);
+            }
+            scale
+        } else {
+            for (o, v) in refine.iter_mut().zip(y.iter()) {
+                *o = eight_bits(*v);
+            }
+            self.encode_low(y, norm2, record)
+        };
+        let fields = Fields { factor, norm2: norm2 as f32, scale, twins: 0 };
+        fields.write(&mut record[self.layout.fields_at()..]);
+    }
+
+    /// Writes the `RaBitQ` code of `y`; returns its factor `|y|^2 / <u - centre, y>`, with which
+    /// `factor * <u - centre, q>` estimates `<y, q>` without bias.
+    fn encode_low(&self, y: &[f32], norm2: f64, record: &mut [u8]) -> f32 {
+        let levels = 1_i32 << self.layout.bits;
+        let centre = (levels - 1) as f32 / 2.0;
+        let rms = (norm2 / y.len() as f64).sqrt() as f32;
+        // The steps that keep most of a Gaussian's direction (Max 1960).
+        let step = rms
+            * match self.layout.bits {
+                1 => 2.0,
+                2 => 0.9957,
+                _ => 0.3352,
+            };
+        let mut dot = 0.0_f64;
+        if rms > 0.0 {
+            for (i, v) in y.iter().enumerate() {
+                let level = ((v / step).floor() + centre + 0.5).clamp(0.0, (levels - 1) as f32);
+                dot += f64::from(level - centre) * f64::from(*v);
+                let (byte, shift) = self.layout.place(i);
+                record[byte] |= (level as u8) << shift;
+            }
+        }
+        if dot > 0.0 { (norm2 / dot) as f32 } else { 0.0 }
+    }
+}

@@ -1,0 +1,129 @@
+//! A query prepared to be scored against codes and refine rows. Its buffers are reused.
+
+use super::layout::Layout;
+use super::pairs::SignedRow;
+use super::quantizer::{Quantizer, norm2};
+use crate::kernels::{BLOCK, Block};
+use crate::metric::Metric;
+
+/// A prepared query.
+///
+/// `score = base + factor * (a * sum + b) + c * norm2` for codes, the same with `scale` and
+/// `refine_b` for refine rows, where `sum` is what the kernels compute. Plain products and sums
+/// in this order: the same bits on every instruction set.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    /// Query components in the planes of the code.
+    pub(crate) code: Vec<Block>,
+    /// Query components in order, for refine rows.
+    pub(crate) row: Vec<Block>,
+    pub(crate) base: f32,
+    pub(crate) a: f32,
+    pub(crate) b: f32,
+    pub(crate) refine_b: f32,
+    pub(crate) c: f32,
+    /// Standard error of a refine score relative to |y|, from rounding the query.
+    pub(crate) rounding: f32,
+    /// Length of the query's part that meets `y`.
+    pub(crate) length: f32,
+    y: Vec<f32>,
+    components: Vec<i8>,
+}
+
+/// What a score ranks by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ranking {
+    /// `<q, x>`.
+    InnerProduct,
+    /// `-|q - x|^2`.
+    L2,
+}
+
+impl Ranking {
+    /// What searches of a metric rank by, in code space.
+    pub(crate) fn of(metric: Metric) -> Self {
+        match metric {
+            Metric::Cosine | Metric::InnerProduct => Self::InnerProduct,
+            Metric::L2 => Self::L2,
+        }
+    }
+}
+
+impl Query {
+    /// Prepares a user's query of `dim` components.
+    pub(crate) fn prepare(&mut self, quantizer: &Quantizer, query: &[f32]) {
+        let ranking = Ranking::of(quantizer.params.metric);
+        self.y.clear();
+        self.y.resize(quantizer.layout.padded, 0.0);
+        let code_dim = quantizer.params.centroid.len();
+        let mut y = std::mem::take(&mut self.y);
+        quantizer.params.enter_query(query, &mut y[..code_dim]);
+        self.finish(quantizer, ranking, y);
+    }
+
+    /// Prepares a row of the index itself, from its 8-bit row: ranked by squared L2 in code
+    /// space, where the score is minus the distance.
+    pub(crate) fn prepare_row(&mut self, layout: &Layout, row: &SignedRow) {
+        let (blocks, scale, norm2) = row.parts();
+        self.components.clear();
+        self.components.extend(blocks.iter().flat_map(|b| b.0));
+        self.constants(layout, 2.0, -1.0, -norm2, scale);
+    }
+
+    fn finish(&mut self, quantizer: &Quantizer, ranking: Ranking, mut y: Vec<f32>) {
+        let centroid = &quantizer.params.centroid;
+        let (weight, c, base) = match ranking {
+            Ranking::InnerProduct => {
+                let base: f64 =
+                    y.iter().zip(centroid).map(|(q, c)| f64::from(*q) * f64::from(*c)).sum();
+                (1.0, 0.0, base)
+            }
+            Ranking::L2 => {
+                y.iter_mut().zip(centroid).for_each(|(v, c)| *v -= c);
+                (2.0, -1.0, -norm2(&y))
+            }
+        };
+        quantizer.rotation.apply(&mut y);
+        let largest = y.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        let scale = largest / 127.0;
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        self.components.clear();
+        self.components.extend(y.iter().map(|v| (*v * inverse).round_ties_even() as i8));
+        self.constants(&quantizer.layout, weight, c, base as f32, scale);
+        self.length = weight * norm2(&y).sqrt() as f32;
+        self.y = y;
+    }
+
+    /// Sets what follows from the components.
+    fn constants(&mut self, layout: &Layout, weight: f32, c: f32, base: f32, scale: f32) {
+        self.spread(layout);
+        let sum: i32 = self.components.iter().map(|v| i32::from(*v)).sum();
+        let centre = if layout.bits == 8 { 128.0 } else { ((1 << layout.bits) - 1) as f32 / 2.0 };
+        self.base = base;
+        self.a = weight * scale;
+        self.b = -(self.a * (centre * sum as f32));
+        self.refine_b = -(self.a * (128.0 * sum as f32));
+        self.c = c;
+        // A uniform error of one step has this standard deviation: 1 / sqrt(12).
+        self.rounding = weight * scale * 0.288_675;
+    }
+
+    /// Lays the components out as rows and as the planes of the code; what has none stays 0.
+    fn spread(&mut self, layout: &Layout) {
+        self.row.clear();
+        self.row.extend(self.components.as_chunks::<BLOCK>().0.iter().map(|c| Block(*c)));
+        let planes = 8 / layout.bits;
+        let blocks = layout.code_bytes().div_ceil(BLOCK);
+        self.code.clear();
+        self.code.resize(blocks * planes, Block([0; BLOCK]));
+        let mut from = 0;
+        for block in 0..blocks {
+            let bytes = (layout.code_bytes() - block * BLOCK).min(BLOCK);
+            for plane in 0..planes {
+                let part = &self.components[from..from + bytes];
+                self.code[block * planes + plane].0[..bytes].copy_from_slice(part);
+                from += bytes;
+            }
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! The builder: codes, order, then insertion in batches.
+//!
+//! A batch searches the graph as it stood before the batch, prunes what it found, and adds the
+//! reverse edges grouped by target; batches double until they are a fiftieth of the rows
+//! (`ParlayANN`, Manohar et al. 2024). No locks, and every step is a function of its input: any
+//! number of threads gives the same bytes.
+
+use rayon::prelude::*;
+
+use super::duplicates::Groups;
+use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
+use super::search::{Scratch, Walk};
+use super::{BuildOptions, BuiltIndex, IndexMeta, calibrate, order, repair};
+use crate::codes::layout::Fields;
+use crate::codes::pairs::{Pairs, SignedRow};
+use crate::codes::rotation::splitmix;
+use crate::codes::{Layout, Query, Quantizer, SpaceParams};
+use crate::config::Progress;
+use crate::error::{Error, Result};
+use crate::huge::HugeBytes;
+use crate::originals::Originals;
+
+/// Room for edges of a node while the graph grows, as a multiple of half the degree.
+const ROOM_HALVES: usize = 3;
+/// Largest batch, as a share of the rows.
+const BATCH_SHARE: usize = 50;
+/// No edge.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Codes and refine rows, in the order of `order`.
+struct Encoded {
+    codes: HugeBytes,
+    refine: HugeBytes,
+}
+
+fn memory(source: std::io::Error, bytes: usize) -> Error {
+    Error::ResourceLimit {
+        what: "memory of a build".into(),
+        limit: source.to_string(),
+        found: format!("{bytes} bytes"),
+        fix: "build fewer points at a time or on a larger machine".into(),
+    }
+}
+
+fn zeroed(bytes: usize) -> Result<HugeBytes> {
+    HugeBytes::zeroed(bytes).map_err(|e| memory(e, bytes))
+}
+
+/// See [`super::build`].
+pub(crate) fn build(
+    rows: &Originals<'_>,
+    options: &BuildOptions,
+    progress: &Progress,
+) -> Result<BuiltIndex> {
+    let params = SpaceParams::train(rows, options.metric, options.seed);
+    let padded = params.centroid.len().next_multiple_of(64);
+    let bits = if rows.dim() < 64 { 8 } else { options.bits };
+    let layout = Layout { padded, bits, degree: options.degree };
+    let quantizer = Quantizer::new(params, layout);
+    progress.check("build")?;
+
+    let encoded = encode(rows, &quantizer)?;
+    let groups = Groups::find(rows);
+    let mut nodes = groups.representatives.clone();
+    order::cluster(Pairs { layout, codes: &encoded.codes, refine: &encoded.refine }, &mut nodes);
+    let (order, is_node) = with_twins(&nodes, &groups);
+    let encoded = permute(&encoded, layout, &order)?;
+    drop(groups);
+    progress.check("build")?;
+
+    let mut builder = Builder::new(&quantizer, encoded, &is_node, options)?;
+    let curve = builder.insert_all(rows, &order, progress)?;
+    let (entries, edges) = builder.finish();
+    let Encoded { codes, refine } = builder.encoded;
+    let meta = IndexMeta::new(&quantizer, order.len(), entries, curve);
+    Ok(BuiltIndex { order, meta, codes, edges, refine })
+}
+
+fn encode(rows: &Originals<'_>, quantizer: &Quantizer) -> Result<Encoded> {
+    let (layout, n) = (quantizer.layout, rows.rows());
+    let mut codes = zeroed(n * layout.stride())?;
+    let mut refine = zeroed(n * layout.padded)?;
+    let (stride, padded) = (layout.stride(), layout.padded);
+    codes
+        .par_chunks_exact_mut(stride)
+        .zip(refine.par_chunks_exact_mut(padded))
+        .enumerate()
+        .for_each_init(
+            || vec![0.0; padded],
+            |y, (row, (record, refine))| quantizer.encode(rows, row, y, record, refine),
+        );
+    if layout.bits == 8 {
+        refine = zeroed(0)?;
+    }
+    Ok(Encoded { codes, refine })
+}
+
+/// Every row in slot order, each representative followed by its twins; and which slots are nodes.
+fn with_twins(nodes: &[u32], groups: &Groups) -> (Vec<u32>, Vec<u32>) {
+    let mut order = Vec::with_capacity(nodes.len());
+    let mut is_node = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        is_node.push(order.len() as u32);
+        order.push(*node);
+        order.extend(groups.twins(*node).iter().map(|(_, twin)| *twin));
+    }
+    (order, is_node)
+}
+
+/// Moves codes and refine rows into slot order.
+fn permute(encoded: &Encoded, layout: Layout, order: &[u32]) -> Result<Encoded> {
+    let gather = |from: &[u8], bytes: usize| -> Result<HugeBytes> {
+        let mut to = zeroed(order.len() * bytes)?;
+        if bytes > 0 {
+            to.par_chunks_exact_mut(bytes).zip(order).for_each(|(out, row)| {
+                let at = *row as usize * bytes;
+                out.copy_from_slice(&from[at..at + bytes]);
+            });
+        }
+        Ok(to)
+    };
+    Ok(Encoded {
+        codes: gather(&encoded.codes, layout.stride())?,
+        refine: gather(&encoded.refine, layout.refine_bytes())?,
+    })
+}
+
+/// A graph that grows.
+struct Builder<'a> {
+    quantizer: &'a Quantizer,
+    encoded: Encoded,
+    /// Slots that are nodes; the others are twins.
+    nodes: &'a [u32],
+    /// `room` neighbours a slot; unused places hold `NONE`, at the end.
+    edges: Vec<u32>,
+    room: usize,
+    degree: usize,
+    effort: usize,
+    seed: u64,
+    entry: u32,
+}
+
+/// Buffers of a worker.
+#[derive(Default)]
+struct Worker {
+    query: Query,
+    row: SignedRow,
+    search: Scratch,
+    prune: PruneScratch,
+    candidates: Vec<Edge>,
+    chosen: Vec<u32>,
+}
+
+impl<'a> Builder<'a> {
+    fn new(
+        quantizer: &'a Quantizer,
+        mut encoded: Encoded,
+        nodes: &'a [u32],
+        options: &BuildOptions,
+    ) -> Result<Self> {
+        let layout = quantizer.layout;
+        let rows = encoded.codes.len() / layout.stride();
+        let ends = nodes.iter().skip(1).copied().chain([rows as u32]);
+        for (node, end) in nodes.iter().zip(ends) {
+            let at = *node as usize * layout.stride() + layout.fields_at();
+            let mut fields = Fields::read(&encoded.codes[at..]);
+            fields.twins = end - node - 1;
+            fields.write(&mut encoded.codes[at..]);
+        }
+        let room = options.degree * ROOM_HALVES / 2;
+        let mut builder = Self {
+            quantizer,
+            encoded,
+            nodes,
+            edges: vec![NONE; rows * room],
+            room,
+            degree: options.degree,
+            effort: options.effort,
+            seed: options.seed,
+            entry: 0,
+        };
+        builder.entry = builder.medoid();
+        Ok(builder)
+    }
+
+    fn layout(&self) -> Layout {
+        self.quantizer.layout
+    }
+
+    fn pairs(&self) -> Pairs<'_> {
+        let Encoded { codes, refine } = &self.encoded;
+        Pairs { layout: self.layout(), codes, refine }
+    }
+
+    /// The node nearest to the centroid.
+    fn medoid(&self) -> u32 {
+        let norm2 = |slot: u32| {
+            let at = slot as usize * self.layout().stride() + self.layout().fields_at();
+            Fields::read(&self.encoded.codes[at..]).norm2
+        };
+        let nearest = |a: (f32, u32), b: (f32, u32)| {
+            if b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).is_lt() { b } else { a }
+        };
+        self.nodes.iter().map(|slot| (norm2(*slot), *slot)).fold((f32::INFINITY, 0), nearest).1
+    }
+
+    fn walk<'s>(&'s self, entry: &'s [u32]) -> Walk<'s> {
+        let Encoded { codes, refine } = &self.encoded;
+        let rows = codes.len() / self.layout().stride();
+        Walk::new(self.layout(), rows, codes, &self.edges, self.room, refine, entry)
+            .expect("the builder's own sections fit")
+    }
+
+    /// Inserts every node, in a seeded random order; the last few serve first as unseen queries
+    /// that the recall curve is learned from.
+    fn insert_all(
+        &mut self,
+        rows: &Originals<'_>,
+        order: &[u32],
+        progress: &Progress,
+    ) -> Result<calibrate::Curve> {
+        let mut sequence: Vec<u32> =
+            self.nodes.iter().copied().filter(|node| *node != self.entry).collect();
+        let mut state = self.seed ^ 0x5851_f42d_4c95_7f2d;
+        for i in (1..sequence.len()).rev() {
+            sequence.swap(i, (splitmix(&mut state) % (i as u64 + 1)) as usize);
+        }
+        let held_out = calibrate::queries(sequence.len());
+        let largest = (sequence.len() / BATCH_SHARE).max(1);
+        let (first, last) = sequence.split_at(sequence.len() - held_out);
+        let mut from = 0;
+        while from < first.len() {
+            progress.check("build")?;
+            let to = (from + (from + 1).min(largest)).min(first.len());
+            self.insert(&first[from..to]);
+            progress.advance((to - from) as u64);
+            from = to;
+        }
+        let entry = [self.entry];
+        let inserted: Vec<u32> = [self.entry].iter().chain(first).copied().collect();
+        let curve =
+            calibrate::learn(&self.walk(&entry), self.quantizer, rows, order, &inserted, last);
+        for batch in last.chunks(largest) {
+            self.insert(batch);
+            progress.advance(batch.len() as u64);
+        }
+        Ok(curve)
+    }
+
+    /// Inserts a batch against the graph as it stands.
+    fn insert(&mut self, batch: &[u32]) {
+        let entry = [self.entry];
+        let walk = self.walk(&entry);
+        let pairs = self.pairs();
+        let found: Vec<Vec<u32>> = batch
+            .par_iter()
+            .with_min_len(8)
+            .map_init(Worker::default, |worker, slot| {
+                pairs.unpack(*slot, &mut worker.row);
+                worker.query.prepare_row(&self.layout(), &worker.row);
+                walk.search(&worker.query, self.effort, &mut worker.search);
+                worker.candidates.clear();
+                let found = &worker.search.refined;
+                worker.candidates.extend(found.iter().map(|c| ((-c.score()).max(0.0), c.slot())));
+                sort_edges(&mut worker.candidates);
+                let Worker { prune: scratch, candidates, chosen, .. } = worker;
+                prune(pairs, candidates, self.degree, scratch, chosen);
+                chosen.clone()
+            })
+            .collect();
+        let mut reverse: Vec<(u32, u32)> = batch
+            .iter()
+            .zip(&found)
+            .flat_map(|(slot, edges)| edges.iter().map(|target| (*target, *slot)))
+            .collect();
+        reverse.par_sort_unstable();
+        for (slot, edges) in batch.iter().zip(&found) {
+            self.set_edges(*slot, edges);
+        }
+        self.add_reverse(&reverse);
+    }
+
+    fn set_edges(&mut self, slot: u32, edges: &[u32]) {
+        let from = slot as usize * self.room;
+        let places = &mut self.edges[from..from + self.room];
+        places.fill(NONE);
+        places[..edges.len()].copy_from_slice(edges);
+    }
+
+    fn edges_of(&self, slot: u32) -> &[u32] {
+        let from = slot as usize * self.room;
+        let places = &self.edges[from..from + self.room];
+        let len = places.iter().position(|e| *e == NONE).unwrap_or(places.len());
+        &places[..len]
+    }
+
+    /// Adds edges (target, source), sorted; a target that has no more room is pruned.
+    fn add_reverse(&mut self, reverse: &[(u32, u32)]) {
+        let groups: Vec<&[(u32, u32)]> = reverse.chunk_by(|a, b| a.0 == b.0).collect();
+        let pairs = self.pairs();
+        let lists: Vec<Vec<u32>> = groups
+            .par_iter()
+            .with_min_len(16)
+            .map_init(Worker::default, |worker, group| {
+                let target = group[0].0;
+                let mut list = self.edges_of(target).to_vec();
+                list.extend(group.iter().map(|(_, source)| *source));
+                if list.len() > self.room {
+                    self.shrink(pairs, target, &list, worker);
+                    list.clone_from(&worker.chosen);
+                }
+                list
+            })
+            .collect();
+        for (group, list) in groups.iter().zip(&lists) {
+            self.set_edges(group[0].0, list);
+        }
+    }
+
+    /// Prunes a list of neighbours to the degree; the result is `worker.chosen`.
+    fn shrink(&self, pairs: Pairs<'_>, slot: u32, list: &[u32], worker: &mut Worker) {
+        let Worker { prune: scratch, candidates, chosen, .. } = worker;
+        distances(pairs, slot, list, scratch, candidates);
+        sort_edges(candidates);
+        prune(pairs, candidates, self.degree, scratch, chosen);
+    }
+
+    /// Prunes every node to the degree, repairs what can't be reached, and lays the edges out.
+    fn finish(&mut self) -> (Vec<u32>, HugeEdges) {
+        let degree = self.degree;
+        let pairs = self.pairs();
+        let lists: Vec<Vec<u32>> = self
+            .nodes
+            .par_iter()
+            .with_min_len(64)
+            .map_init(Worker::default, |worker, node| {
+                let list = self.edges_of(*node);
+                if list.len() <= degree {
+                    return list.to_vec();
+                }
+                self.shrink(pairs, *node, list, worker);
+                worker.chosen.clone()
+            })
+            .collect();
+        let rows = self.edges.len() / self.room;
+        let mut edges = vec![NONE; rows * degree];
+        for (node, list) in self.nodes.iter().zip(&lists) {
+            let from = *node as usize * degree;
+            edges[from..from + list.len()].copy_from_slice(list);
+        }
+        self.edges = Vec::new();
+        let Encoded { codes, refine } = &self.encoded;
+        let parts = repair::Parts { layout: self.layout(), codes, refine, nodes: self.nodes };
+        repair::repair(&parts, &mut edges, self.entry, self.effort);
+        (vec![self.entry], edges.iter().flat_map(|e| e.to_le_bytes()).collect())
+    }
+}
+
+/// Edges as bytes.
+type HugeEdges = Vec<u8>;

@@ -1,0 +1,102 @@
+//! Makes every node reachable, and gives each a second way in where there is room.
+
+use super::build::NONE;
+use super::search::{Scratch, Walk};
+use crate::codes::pairs::{Pairs, SignedRow};
+use crate::codes::{Layout, Query};
+
+/// The graph's other parts.
+pub(crate) struct Parts<'a> {
+    pub(crate) layout: Layout,
+    pub(crate) codes: &'a [u8],
+    pub(crate) refine: &'a [u8],
+    pub(crate) nodes: &'a [u32],
+}
+
+/// Links each node that can't be reached from the entry to the nearest reachable node with room.
+pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entry: u32, effort: usize) {
+    let degree = parts.layout.degree;
+    second_ways_in(parts, edges, degree);
+    let mut reached = vec![false; edges.len() / degree];
+    mark(edges, degree, entry, &mut reached);
+    let (mut query, mut row, mut scratch) =
+        (Query::default(), SignedRow::default(), Scratch::default());
+    let pairs = Pairs { layout: parts.layout, codes: parts.codes, refine: parts.refine };
+    for node in parts.nodes {
+        if reached[*node as usize] {
+            continue;
+        }
+        pairs.unpack(*node, &mut row);
+        query.prepare_row(&parts.layout, &row);
+        let mut beam = effort;
+        let linked = loop {
+            let rows = reached.len();
+            let entries = [entry];
+            let walk =
+                Walk::new(parts.layout, rows, parts.codes, edges, degree, parts.refine, &entries)
+                    .expect("the builder's own sections fit");
+            walk.search(&query, beam, &mut scratch);
+            scratch.refined.sort_unstable();
+            let open = scratch.refined.iter().find(|c| free_place(edges, degree, c.slot()).is_some());
+            match open {
+                Some(candidate) => break Some(candidate.slot()),
+                None if scratch.refined.len() < beam => break None,
+                None => beam *= 4,
+            }
+        };
+        // Every reachable node full: replace the farthest edge of the nearest; what it led to is
+        // looked at again, for nodes after it here, or keeps its other ways in.
+        let from = linked.unwrap_or_else(|| scratch.refined.first().map_or(entry, |c| c.slot()));
+        let place = free_place(edges, degree, from).unwrap_or(degree - 1);
+        edges[from as usize * degree + place] = *node;
+        mark(edges, degree, *node, &mut reached);
+    }
+}
+
+fn free_place(edges: &[u32], degree: usize, slot: u32) -> Option<usize> {
+    let from = slot as usize * degree;
+    edges[from..from + degree].iter().position(|e| *e == NONE)
+}
+
+/// Marks what can be reached from `start`.
+fn mark(edges: &[u32], degree: usize, start: u32, reached: &mut [bool]) {
+    let mut stack = vec![start];
+    reached[start as usize] = true;
+    while let Some(slot) = stack.pop() {
+        let from = slot as usize * degree;
+        for &next in &edges[from..from + degree] {
+            if next != NONE && !reached[next as usize] {
+                reached[next as usize] = true;
+                stack.push(next);
+            }
+        }
+    }
+}
+
+/// A node with fewer than two ways in gets one from its nearest neighbour with room.
+fn second_ways_in(parts: &Parts<'_>, edges: &mut [u32], degree: usize) {
+    let mut ways = vec![0_u8; edges.len() / degree];
+    for &target in edges.iter().filter(|e| **e != NONE) {
+        ways[target as usize] = ways[target as usize].saturating_add(1);
+    }
+    for node in parts.nodes {
+        if ways[*node as usize] >= 2 {
+            continue;
+        }
+        let from = *node as usize * degree;
+        let neighbours = edges[from..from + degree].to_vec();
+        for neighbour in neighbours.into_iter().take_while(|e| *e != NONE) {
+            let at = neighbour as usize * degree;
+            if edges[at..at + degree].contains(node) {
+                continue;
+            }
+            if let Some(place) = free_place(edges, degree, neighbour) {
+                edges[at + place] = *node;
+                ways[*node as usize] += 1;
+                if ways[*node as usize] >= 2 {
+                    break;
+                }
+            }
+        }
+    }
+}

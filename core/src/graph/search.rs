@@ -1,0 +1,262 @@
+//! The walk: best-first search of the graph over codes, each expanded node refined from its
+//! 8-bit row.
+//!
+//! The loop follows `DiskANN`'s greedy search (Subramanya et al. 2019) with the neighbours of a hop
+//! gathered first, prefetched, and scored four at a time.
+
+use super::pool::{Candidate, Pool};
+use super::visited::Visited;
+use crate::codes::layout::{Fields, Layout};
+use crate::codes::pairs::with_kernels;
+use crate::codes::query::Query;
+use crate::kernels::{Isa, Kernel};
+use crate::results::SearchCounters;
+
+/// What the walk reads: checked lengths, so that every slot below `rows` is inside.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Walk<'a> {
+    layout: Layout,
+    rows: usize,
+    codes: &'a [u8],
+    /// `edge_stride` neighbours a slot; a value that is no slot is no edge.
+    edges: &'a [u32],
+    edge_stride: usize,
+    refine: &'a [u8],
+    entries: &'a [u32],
+}
+
+/// Buffers of a search, reused. One a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    visited: Visited,
+    pool: Pool,
+    fresh: Vec<u32>,
+    survivors: Vec<Candidate>,
+    /// Expanded nodes with their refined scores, in the order they were expanded.
+    pub(crate) refined: Vec<Candidate>,
+    pub(crate) counters: SearchCounters,
+}
+
+impl<'a> Walk<'a> {
+    /// A walk over sections of `rows` rows. `None` when a length does not fit.
+    pub(crate) fn new(
+        layout: Layout,
+        rows: usize,
+        codes: &'a [u8],
+        edges: &'a [u32],
+        edge_stride: usize,
+        refine: &'a [u8],
+        entries: &'a [u32],
+    ) -> Option<Self> {
+        let fits = codes.len() >= rows * layout.stride()
+            && edges.len() >= rows * edge_stride
+            && refine.len() >= rows * layout.refine_bytes()
+            && rows < super::pool::SLOTS_MAX;
+        fits.then_some(Self { layout, rows, codes, edges, edge_stride, refine, entries })
+    }
+
+    /// Searches with a beam of `effort`; what it expanded is in `scratch.refined`.
+    pub(crate) fn search(&self, query: &Query, effort: usize, scratch: &mut Scratch) {
+        match self.layout.bits {
+            1 => self.dispatch::<1>(query, effort, scratch),
+            2 => self.dispatch::<2>(query, effort, scratch),
+            4 => self.dispatch::<4>(query, effort, scratch),
+            _ => self.dispatch::<8>(query, effort, scratch),
+        }
+    }
+
+    fn dispatch<const BITS: usize>(&self, query: &Query, effort: usize, scratch: &mut Scratch) {
+        #[cfg(target_arch = "x86_64")]
+        match Isa::detected() {
+            // SAFETY: the instruction set was detected.
+            Isa::Avx512 => return unsafe { self.run_avx512::<BITS>(query, effort, scratch) },
+            // SAFETY: the instruction set was detected.
+            Isa::Avx2 => return unsafe { self.run_avx2::<BITS>(query, effort, scratch) },
+            Isa::Scalar => {}
+        }
+        self.run::<crate::kernels::scalar::Scalar, BITS>(query, effort, scratch);
+    }
+
+    /// # Safety
+    /// The machine has [`Isa::Avx512`].
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,bmi2,fma")]
+    unsafe fn run_avx512<const BITS: usize>(&self, q: &Query, effort: usize, s: &mut Scratch) {
+        self.run::<crate::kernels::x86_64::avx512::Avx512, BITS>(q, effort, s);
+    }
+
+    /// # Safety
+    /// The machine has [`Isa::Avx2`].
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn run_avx2<const BITS: usize>(&self, q: &Query, effort: usize, s: &mut Scratch) {
+        self.run::<crate::kernels::x86_64::avx2::Avx2, BITS>(q, effort, s);
+    }
+
+    #[inline(always)]
+    fn run<K: Kernel, const BITS: usize>(&self, query: &Query, effort: usize, s: &mut Scratch) {
+        s.visited.reset(self.rows);
+        s.pool.reset(effort);
+        s.refined.clear();
+        s.fresh.clear();
+        for &entry in self.entries {
+            self.gather::<K>(entry, s);
+        }
+        self.score_fresh::<K, BITS>(query, s);
+        // Each slot enters the pool at most once, so this ends after at most `rows` hops.
+        while let Some(slot) = s.pool.pop() {
+            s.counters.hops += 1;
+            let score = self.refine_one::<K>(query, slot);
+            s.refined.push(Candidate::new(score, slot));
+            s.fresh.clear();
+            let from = slot as usize * self.edge_stride;
+            for &neighbour in &self.edges[from..from + self.edge_stride] {
+                self.gather::<K>(neighbour, s);
+            }
+            self.score_fresh::<K, BITS>(query, s);
+            if let Some(next) = s.pool.peek() {
+                self.prefetch_node::<K>(next);
+            }
+        }
+        s.counters.rows_refined += s.refined.len() as u64;
+    }
+
+    /// Refines every one of `slots` and keeps the best `keep` in `scratch.refined`, best first.
+    pub(crate) fn scan(&self, query: &Query, slots: &[u32], keep: usize, scratch: &mut Scratch) {
+        let walk = self;
+        let refined = &mut scratch.refined;
+        with_kernels!(scan_with(
+            walk: &Walk<'_>,
+            query: &Query,
+            slots: &[u32],
+            keep: usize,
+            refined: &mut Vec<Candidate>,
+        ));
+    }
+
+    /// Adds a neighbour not seen before to the hop's fresh ones. Edges are data: what is no slot
+    /// is passed over.
+    #[inline(always)]
+    fn gather<K: Kernel>(&self, neighbour: u32, s: &mut Scratch) {
+        if (neighbour as usize) < self.rows {
+            // SAFETY: the visited set was reset for `rows` slots, and the slot is below.
+            if unsafe { s.visited.insert(neighbour) } {
+                s.fresh.push(neighbour);
+                let code = self.code(neighbour);
+                for line in (0..self.layout.stride()).step_by(64) {
+                    // SAFETY: a prefetch never faults.
+                    unsafe { K::prefetch(code.wrapping_add(line)) };
+                }
+            }
+        }
+    }
+
+    /// Scores the fresh neighbours and merges those that beat the beam's worst.
+    #[inline(always)]
+    fn score_fresh<K: Kernel, const BITS: usize>(&self, query: &Query, s: &mut Scratch) {
+        let threshold = s.pool.threshold();
+        s.survivors.clear();
+        s.counters.codes_scored += s.fresh.len() as u64;
+        for group in s.fresh.chunks(4) {
+            // A short last group repeats its first member.
+            let slots: [u32; 4] =
+                std::array::from_fn(|i| group.get(i).copied().unwrap_or(group[0]));
+            let codes = slots.map(|slot| self.code(slot));
+            // SAFETY: each slot is below `rows`, so its record has every block of the code; the
+            // instruction set is that of the caller.
+            let sums = unsafe { K::sums4::<BITS>(codes, &query.code) };
+            for (i, slot) in slots.into_iter().take(group.len()).enumerate() {
+                let fields = self.fields(slot);
+                let score = query.base
+                    + fields.factor * (query.a * sums[i] as f32 + query.b)
+                    + query.c * fields.norm2;
+                if score > threshold {
+                    s.survivors.push(Candidate::new(score, slot));
+                }
+            }
+        }
+        s.pool.merge(&mut s.survivors);
+    }
+
+    #[inline(always)]
+    fn refine_one<K: Kernel>(&self, query: &Query, slot: u32) -> f32 {
+        let fields = self.fields(slot);
+        let row = if self.layout.bits == 8 {
+            self.code(slot)
+        } else {
+            self.refine.as_ptr().wrapping_add(slot as usize * self.layout.refine_bytes())
+        };
+        // SAFETY: the slot is below `rows`, so its row is inside; a row is whole blocks; the
+        // instruction set is that of the caller.
+        let sum = unsafe { K::sum1::<8>(row, &query.row) };
+        query.base
+            + fields.scale * (query.a * sum as f32 + query.refine_b)
+            + query.c * fields.norm2
+    }
+
+    #[inline(always)]
+    fn prefetch_node<K: Kernel>(&self, slot: u32) {
+        let edges = self.edges.as_ptr().wrapping_add(slot as usize * self.edge_stride).cast::<u8>();
+        for line in (0..self.edge_stride * 4).step_by(64) {
+            // SAFETY: a prefetch never faults.
+            unsafe { K::prefetch(edges.wrapping_add(line)) };
+        }
+        let bytes = self.layout.refine_bytes();
+        let row = self.refine.as_ptr().wrapping_add(slot as usize * bytes);
+        for line in (0..bytes).step_by(64) {
+            // SAFETY: a prefetch never faults.
+            unsafe { K::prefetch(row.wrapping_add(line)) };
+        }
+    }
+
+    #[inline(always)]
+    fn code(&self, slot: u32) -> *const u8 {
+        self.codes.as_ptr().wrapping_add(slot as usize * self.layout.stride())
+    }
+
+    /// The fields of a slot's record.
+    #[inline(always)]
+    pub(crate) fn fields(&self, slot: u32) -> Fields {
+        debug_assert!((slot as usize) < self.rows);
+        let at = slot as usize * self.layout.stride() + self.layout.fields_at();
+        // SAFETY: `new` checked that `codes` holds `rows` records, every caller's slot is below
+        // `rows`, and the fields lie inside a record.
+        let bytes = unsafe { self.codes.get_unchecked(at..at + 16) };
+        Fields::read(bytes)
+    }
+}
+
+#[inline(always)]
+fn scan_with<K: Kernel>(
+    walk: &Walk<'_>,
+    query: &Query,
+    slots: &[u32],
+    keep: usize,
+    refined: &mut Vec<Candidate>,
+) {
+    refined.clear();
+    if keep == 0 {
+        return;
+    }
+    let mut worst = f32::NEG_INFINITY;
+    let mut best = |refined: &mut Vec<Candidate>| {
+        if refined.len() > keep {
+            refined.select_nth_unstable(keep - 1);
+            refined.truncate(keep);
+            worst = refined[keep - 1].score();
+        }
+        worst
+    };
+    let mut threshold = f32::NEG_INFINITY;
+    for &slot in slots.iter().filter(|slot| (**slot as usize) < walk.rows) {
+        let score = walk.refine_one::<K>(query, slot);
+        if score >= threshold {
+            refined.push(Candidate::new(score, slot));
+            if refined.len() >= 2 * keep + 64 {
+                threshold = best(refined);
+            }
+        }
+    }
+    best(refined);
+    refined.sort_unstable();
+}

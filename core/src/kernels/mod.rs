@@ -1,0 +1,102 @@
+//! Integer scoring kernels, chosen once by instruction set.
+//!
+//! Every kernel sums integers, so each instruction set gives the same sums bit for bit; the float
+//! epilogues live with their callers, written once. [`scalar`] is the oracle and the fallback.
+//!
+//! A search is compiled once a kernel set: `walk::<Avx512>` and so on inside a function with the
+//! matching `#[target_feature]`, so that the kernels inline into the hop.
+
+pub(crate) mod exact;
+pub(crate) mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86_64;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::OnceLock;
+
+/// Bytes of a block: codes and query planes are laid out in blocks of this size.
+pub(crate) const BLOCK: usize = 64;
+
+/// A block of query components, aligned to a cache line.
+#[derive(Debug, Clone, Copy)]
+#[repr(C, align(64))]
+pub(crate) struct Block(pub(crate) [i8; BLOCK]);
+
+/// An instruction set the searches are compiled for. Ordered: later is faster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Isa {
+    Scalar,
+    Avx2,
+    Avx512,
+}
+
+impl Isa {
+    pub(crate) const ALL: [Self; 3] = [Self::Scalar, Self::Avx2, Self::Avx512];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this machine has it.
+    pub(crate) fn is_available(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        {
+            match self {
+                Self::Scalar => true,
+                Self::Avx2 => is_x86_feature_detected!("avx2"),
+                Self::Avx512 => {
+                    is_x86_feature_detected!("avx512f")
+                        && is_x86_feature_detected!("avx512bw")
+                        && is_x86_feature_detected!("avx512vl")
+                        && is_x86_feature_detected!("avx512vnni")
+                }
+            }
+        }
+        // NEON goes here: an `aarch64/neon.rs` beside `x86_64/`, and a variant of this enum.
+        #[cfg(not(target_arch = "x86_64"))]
+        {
+            self == Self::Scalar
+        }
+    }
+
+    /// The best set of this machine, or the one that `NEARFIELD_ISA` names if the machine has it.
+    pub(crate) fn detected() -> Self {
+        static DETECTED: OnceLock<Isa> = OnceLock::new();
+        *DETECTED.get_or_init(|| {
+            let wanted = std::env::var("NEARFIELD_ISA").unwrap_or_default();
+            let cap = Self::ALL.into_iter().find(|isa| isa.name() == wanted).unwrap_or(Self::Avx512);
+            Self::ALL.into_iter().rev().find(|isa| *isa <= cap && isa.is_available()).unwrap_or(Self::Scalar)
+        })
+    }
+}
+
+/// Width of a code's components in bits.
+///
+/// A byte of a block holds `8 / bits` components, a *plane* each: byte `k` of a block of `b`
+/// bytes holds components `k`, `k + b`, `k + 2b`, ... of that block, lowest bits first.
+pub(crate) const fn planes(bits: usize) -> usize {
+    8 / bits
+}
+
+/// The kernels of one instruction set.
+///
+/// # Safety
+/// Of every function: the instruction set is available; each code pointer is readable for
+/// `BLOCK` bytes a block of the query.
+pub(crate) trait Kernel {
+    /// `sum(code[i] * query[i])` of four codes of `BITS` bits. `query` holds `planes(BITS)`
+    /// blocks a block of the code.
+    unsafe fn sums4<const BITS: usize>(codes: [*const u8; 4], query: &[Block]) -> [i32; 4];
+
+    /// The same of one code.
+    unsafe fn sum1<const BITS: usize>(code: *const u8, query: &[Block]) -> i32;
+
+    /// Asks for the cache line at `at`; never faults.
+    unsafe fn prefetch(at: *const u8);
+}

@@ -1,0 +1,116 @@
+//! AVX-512 with VNNI: one `vpdpbusd` multiplies and sums 64 components.
+
+use std::arch::x86_64::{
+    __m128i, __m512i, _MM_HINT_T0, _mm_add_epi32, _mm_prefetch, _mm_storeu_si128,
+    _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm512_add_epi32,
+    _mm512_and_si512, _mm512_castsi512_si256, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64,
+    _mm512_load_si512, _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_set1_epi8,
+    _mm512_setzero_si512, _mm512_srli_epi16, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64,
+};
+
+use crate::kernels::{BLOCK, Block, Kernel, planes};
+
+/// AVX-512 F, BW, VL and VNNI.
+pub(crate) struct Avx512;
+
+/// Plane `PLANE` of a block of `BITS`-bit components.
+///
+/// # Safety
+/// AVX-512 F and BW are available.
+#[inline(always)]
+unsafe fn plane<const BITS: usize>(block: __m512i, plane: usize) -> __m512i {
+    if BITS == 8 {
+        return block;
+    }
+    // SAFETY: the caller has the instruction set; these touch no memory.
+    unsafe {
+        let mask = _mm512_set1_epi8(((1_u16 << BITS) - 1) as i8);
+        // The shift counts are constants once the loop over planes is unrolled.
+        let shifted = match plane * BITS {
+            0 => block,
+            1 => _mm512_srli_epi16::<1>(block),
+            2 => _mm512_srli_epi16::<2>(block),
+            3 => _mm512_srli_epi16::<3>(block),
+            4 => _mm512_srli_epi16::<4>(block),
+            5 => _mm512_srli_epi16::<5>(block),
+            6 => _mm512_srli_epi16::<6>(block),
+            _ => _mm512_srli_epi16::<7>(block),
+        };
+        _mm512_and_si512(shifted, mask)
+    }
+}
+
+/// The sums of four accumulators, by transposing while adding.
+///
+/// # Safety
+/// AVX-512 F and VL are available.
+#[inline(always)]
+unsafe fn reduce4(acc: [__m512i; 4]) -> [i32; 4] {
+    let mut out = [0_i32; 4];
+    // SAFETY: the caller has the instruction set; the only access is the store into `out`.
+    unsafe {
+        let ab = _mm512_add_epi32(
+            _mm512_unpacklo_epi32(acc[0], acc[1]),
+            _mm512_unpackhi_epi32(acc[0], acc[1]),
+        );
+        let cd = _mm512_add_epi32(
+            _mm512_unpacklo_epi32(acc[2], acc[3]),
+            _mm512_unpackhi_epi32(acc[2], acc[3]),
+        );
+        let lanes =
+            _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+        let half = _mm256_add_epi32(
+            _mm512_castsi512_si256(lanes),
+            _mm512_extracti64x4_epi64::<1>(lanes),
+        );
+        let sums =
+            _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
+        _mm_storeu_si128(out.as_mut_ptr().cast::<__m128i>(), sums);
+    }
+    out
+}
+
+impl Kernel for Avx512 {
+    #[inline(always)]
+    unsafe fn sums4<const BITS: usize>(codes: [*const u8; 4], query: &[Block]) -> [i32; 4] {
+        // SAFETY: the caller has the instruction set, and `BLOCK` bytes a block are readable at
+        // each code; query blocks are aligned by their type.
+        unsafe {
+            let mut acc = [_mm512_setzero_si512(); 4];
+            for (block, group) in query.chunks_exact(planes(BITS)).enumerate() {
+                let bytes = codes.map(|c| _mm512_loadu_si512(c.add(block * BLOCK).cast()));
+                for (p, q) in group.iter().enumerate() {
+                    let q = _mm512_load_si512(q.0.as_ptr().cast());
+                    for (a, b) in acc.iter_mut().zip(bytes) {
+                        *a = _mm512_dpbusd_epi32(*a, plane::<BITS>(b, p), q);
+                    }
+                }
+            }
+            reduce4(acc)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn sum1<const BITS: usize>(code: *const u8, query: &[Block]) -> i32 {
+        // SAFETY: as in `sums4`.
+        unsafe {
+            let mut acc = [_mm512_setzero_si512(); 2];
+            for (block, group) in query.chunks_exact(planes(BITS)).enumerate() {
+                let bytes = _mm512_loadu_si512(code.add(block * BLOCK).cast());
+                for (p, q) in group.iter().enumerate() {
+                    let q = _mm512_load_si512(q.0.as_ptr().cast());
+                    let a = &mut acc[(block + p) % 2];
+                    *a = _mm512_dpbusd_epi32(*a, plane::<BITS>(bytes, p), q);
+                }
+            }
+            _mm512_reduce_add_epi32(_mm512_add_epi32(acc[0], acc[1]))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn prefetch(at: *const u8) {
+        // SAFETY: a prefetch never faults, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
+    }
+}
