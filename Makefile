@@ -23,7 +23,7 @@ test-rust: ## the Rust tests, documentation examples included
 	cargo test --workspace --locked
 
 test-python: $(VENV)/wheel ## build the wheel into .venv, run the Python tests
-	$(PY) -m pytest python/tests
+	cd python && ../$(PY) -m pytest
 
 lint: lint-rust lint-python ## formatting, lints, licences, types
 
@@ -35,8 +35,9 @@ lint-rust:
 
 lint-python: $(VENV)/wheel
 	$(VENV)/bin/ruff format --check python
-	$(VENV)/bin/ruff check python benches
-	$(VENV)/bin/mypy --config-file python/pyproject.toml python/nearfield
+	$(VENV)/bin/ruff check python
+	cd python && ../$(VENV)/bin/mypy
+	cd python && ../$(PY) -m mypy.stubtest nearfield._core
 
 fmt: $(VENV)/deps ## format Rust and Python
 	cargo fmt --all
@@ -50,7 +51,7 @@ clean: ## remove what the other commands built
 	cargo clean
 	rm -rf $(VENV)
 
-$(VENV)/deps: python/requirements-dev.txt
+$(VENV)/deps: .ci/requirements.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is missing; or name one: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --requirement $<
