@@ -1,0 +1,75 @@
+"""Vector similarity search for candidate retrieval, embedded in the process.
+
+>>> import nearfield as nf
+>>> posts = nf.create(dim=2, metric="cosine", schema={"title": "text"})
+>>> posts.upsert([1, 2], [[1.0, 0.0], [0.0, 1.0]], {"title": ["east", "north"]})
+>>> hits = posts.search([0.9, 0.1], k=1, with_attributes=["title"])
+>>> hits.ids.tolist(), hits.attributes["title"].tolist()
+([1], ['east'])
+"""
+
+from ._collection import Collection, create, open  # noqa: A004 - nearfield.open is the name
+from ._core import __version__
+from ._decay import Decay
+from ._errors import (
+    AlreadyExistsError,
+    ClosedError,
+    CollectionNotFoundError,
+    CorruptionError,
+    DeadlineError,
+    DimensionMismatchError,
+    FilterError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    LockedError,
+    MissingFileError,
+    NearfieldError,
+    NotFoundError,
+    PoisonedError,
+    ReadOnlyError,
+    ResourceLimitError,
+    SpaceMismatchError,
+    StorageError,
+    UnsupportedVersionError,
+)
+from ._recall import recall
+from ._report import Report
+from ._result import SearchResult
+from ._table import Table
+
+__all__ = [
+    "AlreadyExistsError",
+    "ClosedError",
+    "Collection",
+    "CollectionNotFoundError",
+    "CorruptionError",
+    "DeadlineError",
+    "Decay",
+    "DimensionMismatchError",
+    "FilterError",
+    "InvalidArgumentError",
+    "InvalidTypeError",
+    "LockedError",
+    "MissingFileError",
+    "NearfieldError",
+    "NotFoundError",
+    "PoisonedError",
+    "ReadOnlyError",
+    "Report",
+    "ResourceLimitError",
+    "SearchResult",
+    "SpaceMismatchError",
+    "StorageError",
+    "Table",
+    "UnsupportedVersionError",
+    "__version__",
+    "create",
+    "open",
+    "recall",
+]
+
+for _name in __all__:
+    # Errors and reprs read "nearfield.LockedError", wherever the class is written.
+    if isinstance(globals()[_name], type):
+        globals()[_name].__module__ = "nearfield"
+del _name

@@ -1,0 +1,58 @@
+"""Checks of single arguments: a wrong type is a ``TypeError``, a wrong value names the argument."""
+
+from __future__ import annotations
+
+import operator
+import os
+from numbers import Real
+from typing import Any
+
+from ._errors import InvalidArgumentError
+
+COUNT_MAX = 2**63 - 1
+
+
+def count(value: Any, argument: str, largest: int = COUNT_MAX) -> int:
+    """Return an int of at least 0."""
+    if isinstance(value, bool):
+        raise TypeError(f"{argument}: expected an int, found bool {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(
+            f"{argument}: expected an int, found {type(value).__name__} {value!r}"
+        ) from None
+    if not 0 <= number <= largest:
+        raise InvalidArgumentError(f"{argument}: expected 0 to {largest}, found {number}")
+    return number
+
+
+def real(value: Any, argument: str) -> float:
+    """Return a float."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{argument}: expected a number, found {type(value).__name__} {value!r}")
+    return float(value)
+
+
+def text(value: Any, argument: str) -> str:
+    """Return a str."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}: expected a str, found {type(value).__name__} {value!r}")
+    return value
+
+
+def flag(value: Any, argument: str) -> bool:
+    """Return a bool; numpy's is taken too."""
+    if not (isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")):
+        raise TypeError(f"{argument}: expected a bool, found {type(value).__name__} {value!r}")
+    return bool(value)
+
+
+def path(value: Any, argument: str) -> str:
+    """Return a path as str."""
+    try:
+        return os.fsdecode(value)
+    except TypeError:
+        raise TypeError(
+            f"{argument}: expected a str or Path, found {type(value).__name__} {value!r}"
+        ) from None

@@ -1,0 +1,506 @@
+"""Collections: the class that users hold, and how to get one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, TypeAlias
+
+from . import _checks, _core, _inputs
+from ._decay import Decay
+from ._progress import bar
+from ._report import Report, html_table
+from ._result import SearchResult
+from ._table import Table
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Metric: TypeAlias = Literal["cosine", "ip", "l2"]
+Memory: TypeAlias = Literal["mapped", "pinned", "heap"]
+AttributeType: TypeAlias = Literal[
+    "keyword", "keyword[]", "i64", "f64", "bool", "timestamp", "text"
+]
+
+
+def create(
+    path: PathLike | None = None,
+    *,
+    dim: int,
+    metric: Metric = "cosine",
+    id_type: Literal["u64", "str"] = "u64",
+    schema: Mapping[str, AttributeType] | None = None,
+    space: str | None = None,
+    dtype: Literal["f32", "f16", "u8", "i8"] = "f32",
+    profile: Literal["fast", "balanced", "compact"] = "balanced",
+    index: Literal["graph", "hnsw"] = "graph",
+    durability: Literal["sync", "buffered"] = "sync",
+    memory: Memory = "mapped",
+    seed: int = 0,
+) -> Collection:
+    """Create an empty collection, open for writing.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        A directory that doesn't exist yet. Without one, the collection lives in memory.
+    dim : int
+        Components of a vector, 1 to 16,384.
+    metric : {"cosine", "ip", "l2"}
+        What near means. Under cosine, zero vectors are refused.
+    id_type : {"u64", "str"}
+        Ids are integers of 0 to 2**64 - 2, or strings of 1 to 512 bytes of UTF-8.
+    schema : dict of str to str, optional
+        Attribute columns and their types: keyword, keyword[], i64, f64, bool, timestamp (UTC,
+        microseconds) or text (stored and returned only). Any value may be null.
+    space : str, optional
+        The embedding space, ``name@version``. A search that states another one is refused.
+    dtype : {"f32", "f16", "u8", "i8"}
+        How the original vectors are stored.
+    profile : {"balanced", "fast", "compact"}
+        Memory against speed.
+    index : {"graph", "hnsw"}
+        Which graph is built.
+    durability : {"sync", "buffered"}
+        Whether a write that returned survives a power cut, or only the end of the process.
+    memory : {"mapped", "pinned", "heap"}
+        Where segments live while open.
+    seed : int
+        Of everything random in a build: the same seed and data make the same bytes.
+
+    Returns
+    -------
+    Collection
+
+    Raises
+    ------
+    AlreadyExistsError
+        If the path is taken.
+    InvalidArgumentError
+        If a value can't be used.
+
+    Examples
+    --------
+    >>> posts = create(dim=3, metric="l2", schema={"title": "text"})
+    >>> posts.upsert([7], [[1.0, 2.0, 3.0]], {"title": ["seven"]})
+    >>> posts.search([1.0, 2.0, 3.0], k=1).ids.tolist()
+    [7]
+    """
+    where = None if path is None else _checks.path(path, "path")
+    columns = {} if schema is None else schema
+    if not isinstance(columns, Mapping):
+        raise TypeError(f"schema: expected a dict of str to str, found {type(columns).__name__}")
+    arguments = {
+        "dim": _checks.count(dim, "dim"),
+        "metric": _checks.text(metric, "metric"),
+        "id_type": _checks.text(id_type, "id_type"),
+        "schema": [
+            (_checks.text(name, "schema"), _checks.text(kind, f'schema column "{name}"'))
+            for name, kind in columns.items()
+        ],
+        "space": None if space is None else _checks.text(space, "space"),
+        "dtype": _checks.text(dtype, "dtype"),
+        "profile": _checks.text(profile, "profile"),
+        "index": _checks.text(index, "index"),
+        "durability": _checks.text(durability, "durability"),
+        "memory": _checks.text(memory, "memory"),
+        "seed": _checks.count(seed, "seed", 2**64 - 1),
+    }
+    return Collection(_core.Collection.create(where, arguments), where)
+
+
+def open(  # noqa: A001 - nearfield.open is the name
+    path: PathLike,
+    mode: Literal["r", "r+"] = "r",
+    *,
+    memory: Memory | None = None,
+) -> Collection:
+    """Open a collection.
+
+    Parameters
+    ----------
+    path : str or Path
+        Where the collection is.
+    mode : {"r", "r+"}
+        Any number of processes may read ("r"); one at a time may write ("r+").
+    memory : {"mapped", "pinned", "heap"}, optional
+        Where segments live while open; by default as the collection was created.
+
+    Returns
+    -------
+    Collection
+
+    Raises
+    ------
+    CollectionNotFoundError
+        If there is no collection at the path.
+    LockedError
+        If another writer holds the collection.
+    CorruptionError, UnsupportedVersionError
+        If a file can't be used.
+    """
+    where = _checks.path(path, "path")
+    wanted = None if memory is None else _checks.text(memory, "memory")
+    core = _core.Collection.open(where, _checks.text(mode, "mode"), wanted)
+    return Collection(core, where, memory)
+
+
+class Collection:
+    """An open collection of points: ids, vectors and attributes.
+
+    Made by :func:`create` and :func:`open`. Methods may be called from many threads at once and
+    let go of the GIL while they work. ``len(collection)`` is the number of points alive. A handle
+    closes itself at the end of a ``with`` block, pickles as its path, and reopens with mode "r".
+    After a fork the child's handle is read-only.
+    """
+
+    def __init__(
+        self, core: _core.Collection, path: str | None, memory: Memory | None = None
+    ) -> None:
+        self._core = core
+        self._path = None if path is None else Path(path).absolute()
+        self._memory = memory
+        self._config = Report(core.config())
+
+    @property
+    def path(self) -> Path | None:
+        """Where the collection is; None in memory."""
+        return self._path
+
+    @property
+    def mode(self) -> str:
+        """``"r+"`` if this handle may write, else ``"r"``."""
+        return "r+" if self._core.writable else "r"
+
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._core.closed
+
+    @property
+    def dim(self) -> int:
+        """Components of a vector."""
+        return int(self._config.dim)
+
+    @property
+    def metric(self) -> str:
+        """``"cosine"``, ``"ip"`` or ``"l2"``."""
+        return str(self._config.metric)
+
+    @property
+    def id_type(self) -> str:
+        """``"u64"`` or ``"str"``."""
+        return str(self._config.id_type)
+
+    @property
+    def dtype(self) -> str:
+        """How vectors are stored: ``"f32"``, ``"f16"``, ``"u8"`` or ``"i8"``."""
+        return str(self._config.dtype)
+
+    @property
+    def space(self) -> str | None:
+        """The embedding space, ``name@version``, if stated."""
+        space: str | None = self._config.space
+        return space
+
+    @property
+    def schema(self) -> dict[str, str]:
+        """Names and types of the attribute columns."""
+        return dict(self._config.schema)
+
+    def upsert(
+        self, ids: Any, vectors: Any, attributes: Any = None, *, progress: bool = False
+    ) -> None:
+        """Write whole points; those whose id is there already are replaced.
+
+        One atomic unit: validated whole before anything is written. An id given twice: the last
+        wins.
+
+        Parameters
+        ----------
+        ids : list of int or str, numpy array, Arrow array or Series, of length n
+            Ids of the collection's type; integers of at least 0.
+        vectors : array_like of shape (n, dim)
+            float32 (read in place when C-contiguous), float16, float64, or uint8 and int8 for
+            collections of those; Arrow lists of such; or lists of numbers. Finite.
+        attributes : dict, DataFrame or object with ``__arrow_c_stream__``, optional
+            Every column of the schema, n rows each. None: all null. Columns are lists, numpy
+            arrays (NaN and NaT mean null), Series or Arrow arrays.
+        progress : bool
+            Whether to show a tqdm bar.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If anything of it can't be used; the message names row and column.
+        ReadOnlyError, ClosedError
+            If the handle can't write.
+        KeyboardInterrupt
+            On Ctrl-C; the call is then wholly in or out.
+        """
+        rows, _ = _inputs.matrix(vectors, self.dim, "vectors")
+        columns = _inputs.attributes(attributes, self._config.schema)
+        with bar(progress, "upsert") as tick:
+            self._core.upsert(_inputs.ids(ids, "ids"), rows, columns, tick)
+
+    def load(
+        self,
+        path: PathLike | Iterable[PathLike],
+        *,
+        id: str | None = None,  # noqa: A002 - the name of a column
+        vector: str | None = None,
+        ids: Any = None,
+        progress: bool = False,
+    ) -> Report:
+        """Load files, then seal and index what they hold.
+
+        Parameters
+        ----------
+        path : str, Path or list of these
+            ``.parquet``, ``.arrow``, ``.npy``, ``.fvecs``, ``.bvecs``, ``.fbin``, ``.u8bin`` or
+            ``.i8bin`` files; a str may be a glob.
+        id : str, optional
+            Column of the ids; by default ``"id"``. Rows of plain vector files are numbered from
+            0 if no `ids` are given.
+        vector : str, optional
+            Column of the vectors; by default ``"vector"``.
+        ids : array_like or path, optional
+            Ids of the rows of plain vector files: values, or a ``.npy`` file of them.
+        progress : bool
+            Whether to show a tqdm bar.
+
+        Returns
+        -------
+        Report
+            ``points`` loaded, and ``skipped_columns``: columns of the files that the schema does
+            not name.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a file or a row can't be used; the message names the place.
+        StorageError
+            If the system refuses to read; a missing file is a FileNotFoundError too.
+        ReadOnlyError, ClosedError
+            If the handle can't write.
+        """
+        if isinstance(path, str | bytes | os.PathLike) or not isinstance(path, Iterable):
+            paths = [_checks.path(path, "path")]
+        else:
+            paths = [_checks.path(one, "path") for one in path]
+        column = None if id is None else _checks.text(id, "id")
+        vectors = None if vector is None else _checks.text(vector, "vector")
+        if isinstance(ids, str | os.PathLike):
+            beside: Any = os.fsdecode(ids)
+        else:
+            beside = None if ids is None else _inputs.ids(ids, "ids")
+        with bar(progress, "load") as tick:
+            return Report(self._core.load(paths, column, vectors, beside, tick))
+
+    def optimize(self, *, progress: bool = False) -> None:
+        """Seal what is growing and merge the segments; returns when it is done.
+
+        Parameters
+        ----------
+        progress : bool
+            Whether to show a tqdm bar.
+
+        Raises
+        ------
+        ReadOnlyError, ClosedError
+            If the handle can't write.
+        KeyboardInterrupt
+            On Ctrl-C; the old state then stands.
+        """
+        with bar(progress, "optimize") as tick:
+            self._core.optimize(tick)
+
+    def search(
+        self,
+        queries: Any,
+        k: int = 10,
+        *,
+        recall: float | None = None,
+        ef: int | None = None,
+        exact: bool = False,
+        exclude: Any = None,
+        group_by: str | None = None,
+        max_per_group: int | None = None,
+        decay: Decay | None = None,
+        with_attributes: Sequence[str] = (),
+        with_vectors: bool = False,
+        threads: int | None = None,
+        space: str | None = None,
+    ) -> SearchResult:
+        """Find the nearest points to each query.
+
+        Parameters
+        ----------
+        queries : array_like of shape (n, dim) or (dim,)
+            Types as in `upsert`. Results of one vector of shape (dim,) are one-dimensional.
+        k : int
+            Results a query, 1 to 10,000; fewer if fewer points are eligible.
+        recall : float, optional
+            Expected recall, above 0 and below 1; 0.95 if neither this, `ef` nor `exact` is given.
+        ef : int, optional
+            Size of the search beam: more is slower and finds more. At least k is used.
+        exact : bool
+            Whether to compare every eligible point.
+        exclude : array_like of ids, optional
+            Ids to leave out, for all queries; unknown ones are ignored.
+        group_by : str, optional
+            A ``keyword``, ``i64``, ``bool`` or ``timestamp`` column to cap results by.
+        max_per_group : int, optional
+            Most results with one value of `group_by`; null values are not capped.
+        decay : Decay, optional
+            Prefers fresh points.
+        with_attributes : list of str
+            Columns to return.
+        with_vectors : bool
+            Whether to return the vectors.
+        threads : int, optional
+            Most threads for a batch; by default all of the pool (``NEARFIELD_THREADS``).
+        space : str, optional
+            The space that the queries come from; checked against the collection's.
+
+        Returns
+        -------
+        SearchResult
+
+        Raises
+        ------
+        DimensionMismatchError, SpaceMismatchError
+            If the queries come from another model.
+        InvalidArgumentError
+            If an argument can't be used.
+        ClosedError
+            If the handle was closed.
+        """
+        rows, one = _inputs.matrix(queries, self.dim, "queries", one=True)
+        if isinstance(with_attributes, str):
+            raise TypeError("with_attributes: expected a list of str, found a str; use brackets")
+        if decay is not None and not isinstance(decay, Decay):
+            raise TypeError(f"decay: expected a nearfield.Decay, found {type(decay).__name__}")
+        arguments = {
+            "k": _checks.count(k, "k"),
+            "recall": None if recall is None else _checks.real(recall, "recall"),
+            "ef": None if ef is None else _checks.count(ef, "ef"),
+            "exact": _checks.flag(exact, "exact"),
+            "exclude": None if exclude is None else _inputs.ids(exclude, "exclude"),
+            "group_by": None if group_by is None else _checks.text(group_by, "group_by"),
+            "max_per_group": (
+                None if max_per_group is None else _checks.count(max_per_group, "max_per_group")
+            ),
+            "decay": None if decay is None else decay._arguments(),
+            "with_attributes": [_checks.text(name, "with_attributes") for name in with_attributes],
+            "with_vectors": _checks.flag(with_vectors, "with_vectors"),
+            "threads": None if threads is None else _checks.count(threads, "threads"),
+            "space": None if space is None else _checks.text(space, "space"),
+        }
+        return SearchResult(self._core.search(rows, arguments), one=one, dim=self.dim)
+
+    def get(self, ids: Any, *, with_vectors: bool = True) -> Table:
+        """Fetch points by id.
+
+        Parameters
+        ----------
+        ids : array_like of ids
+            As in `upsert`.
+        with_vectors : bool
+            Whether to return the vectors.
+
+        Returns
+        -------
+        Table
+            Columns ``id``, the attributes and ``vector``; one row an id, in the order asked. A
+            missing id has nulls; `Table.found` tells which.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an id is of the wrong type.
+        ClosedError
+            If the handle was closed.
+        """
+        core, found = self._core.get(
+            _inputs.ids(ids, "ids"), _checks.flag(with_vectors, "with_vectors")
+        )
+        return Table(core, found)
+
+    def flush(self) -> None:
+        """Put every write that returned on disk."""
+        self._core.flush()
+
+    def stats(self) -> Report:
+        """Return the state of the collection.
+
+        Returns
+        -------
+        Report
+            points, dim, metric, id_type, dtype, profile, index, space, schema, version, segments
+            (a list of dicts: name, rows, dead, indexed, bytes), and bytes: disk, hot (read by
+            every search), warm (read by refinement), cold (read by results only), resident.
+        """
+        return Report(self._core.stats())
+
+    def verify(self) -> Report:
+        """Read every byte of every file against its checksum.
+
+        Returns
+        -------
+        Report
+            files, bytes, blocks and points read.
+
+        Raises
+        ------
+        CorruptionError
+            If a byte isn't what was written; the message names the file and the place.
+        """
+        return Report(self._core.verify())
+
+    def close(self) -> None:
+        """Let go of files and locks; may be called twice. Later calls raise ClosedError."""
+        self._core.close()
+
+    def __enter__(self) -> Collection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def __bool__(self) -> bool:
+        """Return True: an empty collection is still one."""
+        return True
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._path is None:
+            raise TypeError(
+                "a collection in memory cannot be pickled; create it with a path to share it"
+            )
+        return (_reopen, (str(self._path), self._memory))
+
+    def __repr__(self) -> str:
+        where = "in memory" if self._path is None else repr(str(self._path))
+        if self.closed:
+            return f"<nearfield.Collection {where}, closed>"
+        what = f"{len(self):,} points, dim {self.dim}, {self.metric}, mode {self.mode!r}"
+        return f"<nearfield.Collection {where}: {what}>"
+
+    def _repr_html_(self) -> str:
+        if self.closed:
+            return html_table({"path": self._path or "in memory", "state": "closed"})
+        state = dict(self.stats())
+        state["segments"] = len(state["segments"])
+        return html_table({"path": self._path or "in memory", "mode": self.mode, **state})
+
+
+def _reopen(path: str, memory: Memory | None) -> Collection:
+    return open(path, "r", memory=memory)

@@ -1,0 +1,32 @@
+"""Progress bars, where tqdm is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Tick = Callable[[int, int], None]
+
+
+@contextmanager
+def bar(shown: bool, title: str) -> Iterator[Tick | None]:
+    """Show a bar and yield what moves it: a function of points done and points in all.
+
+    Yields None, and shows nothing, if `shown` is false or tqdm isn't installed.
+    """
+    if not shown:
+        yield None
+        return
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        yield None
+        return
+    with tqdm(desc=title, unit=" points", unit_scale=True) as line:
+
+        def tick(done: int, total: int) -> None:
+            line.total = total or None
+            line.n = done
+            line.refresh()
+
+        yield tick

@@ -1,0 +1,124 @@
+"""What a search returns."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ._table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from . import _core
+
+Floats = np.ndarray[Any, np.dtype[np.float32]]
+
+
+class SearchResult:
+    """Hits of a search, best first.
+
+    Arrays are of shape (n, k) for n queries and (k,) for one query that was given as a vector.
+    A place without a hit (fewer than k points were eligible) holds id 2**64 - 1 or None, score
+    and similarity -inf, distance +inf; `counts` says how many places of a row are hits.
+    """
+
+    def __init__(self, core: _core.SearchResults, *, one: bool, dim: int) -> None:
+        self._core = core
+        self._one = one
+        self._dim = dim
+
+    @property
+    def k(self) -> int:
+        """Places a query."""
+        return self._core.k
+
+    @cached_property
+    def counts(self) -> int | np.ndarray[Any, np.dtype[np.int64]]:
+        """Hits a query: int64 of shape (n,), or an int for one query."""
+        counts = self._core.counts()
+        return int(counts[0]) if self._one else counts
+
+    @cached_property
+    def ids(self) -> np.ndarray[Any, Any]:
+        """Ids: uint64, or objects (str or None) if ids are strings."""
+        return self._shaped(self._core.ids())
+
+    @cached_property
+    def scores(self) -> Floats:
+        """What hits are ordered by, larger first: the similarity plus what `decay` adds."""
+        return self._shaped(self._core.scores())
+
+    @cached_property
+    def similarities(self) -> Floats:
+        """Larger is nearer: cosine, inner product, or minus the squared L2 distance; exact."""
+        return self._shaped(self._core.similarities())
+
+    @cached_property
+    def distances(self) -> Floats:
+        """Smaller is nearer: 1 - cosine, minus the inner product, or squared L2; exact."""
+        return self._shaped(self._core.distances())
+
+    @cached_property
+    def attributes(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The columns asked for by `with_attributes`; null where there is no hit.
+
+        Types and nulls are those of :class:`Table`.
+        """
+        columns = self._core.attributes()
+        return {name: self._shaped(column) for name, column in columns.items()}
+
+    @cached_property
+    def vectors(self) -> Floats | None:
+        """The hits' vectors if asked for: float32 of shape (n, k, dim), 0 where there is no hit."""
+        vectors = self._core.vectors()
+        return None if vectors is None else self._shaped(vectors, self._dim)
+
+    def __len__(self) -> int:
+        """Return the number of queries."""
+        return self._core.queries
+
+    def __repr__(self) -> str:
+        if self._one:
+            return f"<nearfield.SearchResult of one query, k={self.k}, {self.counts} hits>"
+        hits = int(np.sum(self.counts))
+        return f"<nearfield.SearchResult of {len(self):,} queries, k={self.k}, {hits:,} hits>"
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Export the hits as an Arrow C stream: the table of `to_arrow`."""
+        return self._long.__arrow_c_stream__(requested_schema)
+
+    def to_arrow(self) -> pa.Table:
+        """Return one row a hit as a ``pyarrow.Table``.
+
+        Columns are query (from 0), rank (from 0: ``ids[query, rank]``), id, score, distance, the
+        attributes, and vector if vectors were asked for. Places without a hit are left out. An
+        attribute called like one of these columns is named ``attribute_...``.
+
+        Raises
+        ------
+        ImportError
+            If pyarrow isn't installed.
+        """
+        return self._long.to_arrow()
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row a hit as a ``pandas.DataFrame``; columns as in `to_arrow`."""
+        return self._long.to_pandas()
+
+    def to_polars(self) -> pl.DataFrame:
+        """Return one row a hit as a ``polars.DataFrame``; columns as in `to_arrow`."""
+        return self._long.to_polars()
+
+    @cached_property
+    def _long(self) -> Table:
+        return Table(self._core.long())
+
+    def _shaped(self, flat: np.ndarray[Any, Any], *inner: int) -> np.ndarray[Any, Any]:
+        if self._one:
+            return flat.reshape(self.k, *inner)
+        return flat.reshape(len(self), self.k, *inner)

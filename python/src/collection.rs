@@ -1,0 +1,183 @@
+//! The class `nearfield._core.Collection`: one method a call of core.
+
+use nearfield::{OpenOptions, Progress, SearchRequest};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::config::{CreateArguments, open_options};
+use crate::convert::{self, Matrix};
+use crate::errors::OrRaise;
+use crate::handle::Handle;
+use crate::load::{IdSource, Wanted};
+use crate::request::SearchArguments;
+use crate::results::SearchResults;
+use crate::stats;
+use crate::table::Table;
+use crate::wait::{self, Watcher};
+
+/// An open collection. Methods may be called from many threads at once.
+#[pyclass(frozen, module = "nearfield._core")]
+pub struct Collection {
+    handle: Handle,
+}
+
+#[pymethods]
+impl Collection {
+    /// Creates a collection; in memory when there is no path.
+    #[staticmethod]
+    fn create(py: Python<'_>, path: Option<String>, arguments: CreateArguments) -> PyResult<Self> {
+        let created = py.detach(|| {
+            let config = arguments.parse()?;
+            match path {
+                Some(path) => nearfield::Collection::create(path, config),
+                None => nearfield::Collection::in_memory(config),
+            }
+        });
+        Ok(Self { handle: Handle::new(created.or_raise(py)?) })
+    }
+
+    /// Opens a collection.
+    #[staticmethod]
+    fn open(py: Python<'_>, path: String, mode: &str, memory: Option<&str>) -> PyResult<Self> {
+        let options: OpenOptions = open_options(mode, memory).or_raise(py)?;
+        let opened = py.detach(|| nearfield::Collection::open(path, options));
+        Ok(Self { handle: Handle::new(opened.or_raise(py)?) })
+    }
+
+    /// What was fixed when the collection was created.
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let config = self.handle.constant().or_raise(py)?.config();
+        let out = PyDict::new(py);
+        out.set_item("dim", config.dim)?;
+        out.set_item("metric", config.metric.name())?;
+        out.set_item("id_type", config.id_type.name())?;
+        out.set_item("dtype", config.dtype.name())?;
+        out.set_item("space", config.space.as_ref().map(nearfield::Space::as_str))?;
+        let schema = PyDict::new(py);
+        for (name, kind) in config.schema.columns() {
+            schema.set_item(name, kind.name())?;
+        }
+        out.set_item("schema", schema)?;
+        Ok(out)
+    }
+
+    #[getter]
+    fn writable(&self) -> bool {
+        self.handle.is_writable()
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        let collection = self.handle.to_read("len").or_raise(py)?;
+        Ok(usize::try_from(py.detach(|| collection.len())).unwrap_or(usize::MAX))
+    }
+
+    fn upsert(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        vectors: &Bound<'_, PyAny>,
+        attributes: Option<&Bound<'_, PyAny>>,
+        tick: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let collection = self.handle.to_write("upsert").or_raise(py)?;
+        let config = collection.config();
+        let ids = convert::ids(py, "ids", config.id_type, ids)?;
+        let matrix = Matrix::new("vectors", config.dim, vectors)?;
+        let vectors = matrix.vectors(py)?;
+        let attributes = attributes
+            .map(|columns| convert::attributes(py, &config.schema, ids.len(), columns))
+            .transpose()?;
+        wait::run(py, &Watcher::new(tick), |progress| {
+            collection.upsert(&ids, &vectors, attributes.as_ref(), progress)
+        })
+    }
+
+    /// Loads files; `ids` is a path, an array or nothing.
+    fn load<'py>(
+        &self,
+        py: Python<'py>,
+        paths: Vec<String>,
+        id: Option<String>,
+        vector: Option<String>,
+        ids: Option<&Bound<'py, PyAny>>,
+        tick: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let collection = self.handle.to_write("load").or_raise(py)?;
+        let config = collection.config();
+        let ids = match ids {
+            None => None,
+            Some(value) => Some(match value.extract::<String>() {
+                Ok(path) => IdSource::File(path),
+                Err(_) => IdSource::Values(convert::ids(py, "ids", config.id_type, value)?),
+            }),
+        };
+        let schema = config.schema.columns().iter().map(|column| column.0.clone()).collect();
+        let wanted = Wanted { paths, id, vector, ids, schema };
+        let opened = py.detach(|| wanted.open()).or_raise(py)?;
+        let watcher = Watcher { tick, expected: opened.rows };
+        let mut report = wait::run(py, &watcher, |progress: &Progress| {
+            collection.load(opened.batches, &opened.options, progress)
+        })?;
+        report.skipped_columns = opened.skipped;
+        stats::load(py, &report)
+    }
+
+    fn optimize(&self, py: Python<'_>, tick: Option<Py<PyAny>>) -> PyResult<()> {
+        let collection = self.handle.to_write("optimize").or_raise(py)?;
+        wait::run(py, &Watcher::new(tick), |progress| collection.optimize(progress))
+    }
+
+    fn search(
+        &self,
+        py: Python<'_>,
+        queries: &Bound<'_, PyAny>,
+        arguments: SearchArguments<'_>,
+    ) -> PyResult<SearchResults> {
+        let collection = self.handle.to_read("search").or_raise(py)?;
+        let config = collection.config();
+        let request: SearchRequest = arguments.parse(py, config.id_type)?;
+        let matrix = Matrix::new("queries", config.dim, queries)?;
+        let queries = matrix.vectors(py)?;
+        let results = py.detach(|| collection.search(&queries, &request)).or_raise(py)?;
+        Ok(SearchResults::new(results, config.dim))
+    }
+
+    /// A table and, for each id, whether it was found.
+    fn get(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        with_vectors: bool,
+    ) -> PyResult<(Table, Vec<bool>)> {
+        let collection = self.handle.to_read("get").or_raise(py)?;
+        let ids = convert::ids(py, "ids", collection.config().id_type, ids)?;
+        let points = py.detach(|| collection.get(&ids, with_vectors)).or_raise(py)?;
+        Ok((Table::new(points.batch), points.found))
+    }
+
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        let collection = self.handle.to_write("flush").or_raise(py)?;
+        py.detach(|| collection.flush()).or_raise(py)
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let collection = self.handle.to_read("stats").or_raise(py)?;
+        let state = py.detach(|| collection.stats()).or_raise(py)?;
+        stats::stats(py, &state)
+    }
+
+    fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let collection = self.handle.to_read("verify").or_raise(py)?;
+        let report = wait::run(py, &Watcher::default(), |_| collection.verify())?;
+        stats::verify(py, &report)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.handle.close()).or_raise(py)
+    }
+}
