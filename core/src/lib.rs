@@ -1,13 +1,21 @@
 //! Embedded vector similarity search for candidate retrieval, over mmap'd segments.
 
+mod codec;
+mod codes;
 mod collection;
 mod config;
 mod error;
+mod format;
 mod graph;
+mod huge;
+mod kernels;
+mod manifest;
 mod metric;
 mod originals;
 mod results;
+mod segment;
 mod types;
+mod vfs;
 
 pub use collection::Collection;
 pub use config::{

@@ -1,41 +1,70 @@
 //! A collection: a directory of segments behind one manifest. The only place with locks and
 //! threads.
+//!
+//! Readers take the current [`View`] and never wait. Writers take turns; each builds the next
+//! state beside the current one and swaps it in one [`commit`].
 
-use std::path::Path;
+mod commit;
+mod get;
+mod ingest;
+mod input;
+mod load;
+mod open;
+mod pool;
+mod search;
+mod state;
+mod stats;
+mod view;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arrow_array::RecordBatch;
 
-use crate::config::{
-    CollectionConfig, LoadOptions, LoadReport, OpenOptions, Progress, SearchRequest,
-};
+use crate::config::{CollectionConfig, LoadOptions, LoadReport, OpenOptions, Progress};
 use crate::error::{Error, Result};
-use crate::results::{Points, SearchResults, Stats, VerifyReport};
-use crate::types::{Ids, Vectors};
+use crate::results::{Points, Stats, VerifyReport};
+use crate::types::{Durability, Ids, Vectors};
+use crate::vfs::{Directory, Lock};
+
+pub(crate) use pool::pool;
+pub(crate) use view::{Place, SegmentHandle, View};
 
 /// An open collection. Shared by reference between threads; every method takes `&self`.
-#[derive(Debug)]
 pub struct Collection {
-    config: CollectionConfig,
+    config: Arc<CollectionConfig>,
+    directory: Directory,
+    /// `None` in memory.
+    path: Option<PathBuf>,
+    /// `None` once closed.
+    view: RwLock<Option<Arc<View>>>,
+    /// `None` in a handle that only reads.
+    writer: Option<Mutex<Writer>>,
+}
+
+/// What a handle that may write holds.
+struct Writer {
+    /// `None` once closed.
+    lock: Option<Lock>,
+    /// The failure after which nothing is written any more.
+    poisoned: Option<String>,
 }
 
 impl Collection {
     /// Creates an empty collection in a directory that does not exist yet, open for writing.
     pub fn create(path: impl AsRef<Path>, config: CollectionConfig) -> Result<Self> {
-        let _ = path;
-        config.validate()?;
-        Ok(Self { config })
+        open::create(path.as_ref(), config)
     }
 
     /// Creates an empty collection in memory: nothing is written to disk.
     pub fn in_memory(config: CollectionConfig) -> Result<Self> {
-        config.validate()?;
-        Ok(Self { config })
+        open::in_memory(config)
     }
 
     /// Opens a collection.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self> {
-        let _ = options;
-        Err(Error::CollectionNotFound { path: path.as_ref().into(), reason: "skeleton".into() })
+        open::open(path.as_ref(), options)
     }
 
     /// How it was created.
@@ -45,12 +74,12 @@ impl Collection {
 
     /// Where it is; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
-        None
+        self.path.as_deref()
     }
 
     /// Whether this handle may write.
     pub fn is_writable(&self) -> bool {
-        true
+        self.writer.is_some()
     }
 
     /// Writes whole points, replacing those whose id is there already; the last of an id given
@@ -63,8 +92,7 @@ impl Collection {
         attributes: Option<&RecordBatch>,
         progress: &Progress,
     ) -> Result<()> {
-        let _ = (ids, vectors, attributes, progress);
-        Ok(())
+        ingest::upsert(self, ids, vectors, attributes, progress)
     }
 
     /// Loads Arrow batches that hold an id column, a vector column (fixed-size or plain lists of
@@ -75,31 +103,22 @@ impl Collection {
         options: &LoadOptions,
         progress: &Progress,
     ) -> Result<LoadReport> {
-        let _ = (batches, options, progress);
-        Ok(LoadReport::default())
+        load::load(self, batches, options, progress)
     }
 
     /// Seals what is growing and merges the segments into one; waits.
     pub fn optimize(&self, progress: &Progress) -> Result<()> {
-        let _ = progress;
-        Ok(())
-    }
-
-    /// The nearest points to each query.
-    pub fn search(&self, queries: &Vectors<'_>, request: &SearchRequest) -> Result<SearchResults> {
-        let _ = (queries, request);
-        Err(Error::Closed { operation: "search" })
+        ingest::optimize(self, progress)
     }
 
     /// Points by id.
     pub fn get(&self, ids: &Ids, with_vectors: bool) -> Result<Points> {
-        let _ = (ids, with_vectors);
-        Err(Error::Closed { operation: "get" })
+        get::get(&*self.view("get")?, ids, with_vectors)
     }
 
-    /// Points alive.
+    /// Points alive; 0 once closed.
     pub fn len(&self) -> u64 {
-        0
+        self.view("len").map_or(0, |view| view.points())
     }
 
     /// Whether there are none.
@@ -109,21 +128,47 @@ impl Collection {
 
     /// Puts every acknowledged write on disk.
     pub fn flush(&self) -> Result<()> {
+        self.view("flush")?;
+        if self.is_writable() && self.config.durability == Durability::Buffered {
+            self.directory.sync("")?;
+        }
         Ok(())
     }
 
     /// The state of the collection.
     pub fn stats(&self) -> Result<Stats> {
-        Err(Error::Closed { operation: "stats" })
+        Ok(stats::stats(&*self.view("stats")?, self.path.is_some()))
     }
 
     /// Reads every byte of every file against its checksum.
     pub fn verify(&self) -> Result<VerifyReport> {
-        Ok(VerifyReport::default())
+        self.view("verify")?;
+        stats::verify(&self.directory)
     }
 
-    /// Lets go of files and locks; later calls return [`Error::Closed`]. Idempotent.
+    /// Lets go of files and locks; later calls return [`Error::Closed`]. Idempotent. Waits for a
+    /// write that is under way.
     pub fn close(&self) -> Result<()> {
+        if let Some(writer) = &self.writer {
+            writer.lock().unwrap_or_else(PoisonError::into_inner).lock = None;
+        }
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = None;
         Ok(())
+    }
+
+    /// The state that a search sees, however long it takes.
+    pub(crate) fn view(&self, operation: &'static str) -> Result<Arc<View>> {
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        view.clone().ok_or(Error::Closed { operation })
+    }
+}
+
+impl fmt::Debug for Collection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Collection")
+            .field("path", &self.path)
+            .field("writable", &self.is_writable())
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }

@@ -1,0 +1,182 @@
+//! Load: a stream of Arrow batches straight into one sealed, indexed segment.
+
+use std::borrow::Cow;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int8Type, UInt8Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::DataType;
+
+use super::commit::Change;
+use super::input::{Input, missing_column, wrong_id_type};
+use super::{Collection, ingest, pool};
+use crate::config::{LoadOptions, LoadReport, Progress};
+use crate::error::{Error, Result};
+use crate::graph::ROWS_MIN;
+use crate::segment::attributes::ListRows;
+use crate::types::{IdType, Ids, VectorData, Vectors};
+
+pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
+    collection: &Collection,
+    batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
+    options: &LoadOptions,
+    progress: &Progress,
+) -> Result<LoadReport> {
+    let mut change = Change::begin(collection, "load")?;
+    let mut input = Input::new(collection.config());
+    let mut report = LoadReport::default();
+    progress.begin(0);
+    for batch in batches {
+        let batch = batch.map_err(|e| Error::Source(Box::new(e)))?;
+        take_batch(collection, &mut input, &batch, options, &mut report)?;
+        progress.advance(batch.num_rows() as u64);
+        progress.check("load")?;
+    }
+    let rows = input.len();
+    if rows == 0 {
+        return Ok(report);
+    }
+    // Reading is the first half, building the second.
+    progress.begin(2 * rows as u64);
+    progress.advance(rows as u64);
+    if rows < ROWS_MIN {
+        let rows = input.finish();
+        report.points = rows.distinct() as u64;
+        ingest::add_unindexed(&mut change, rows)?;
+    } else {
+        let rows = input.finish();
+        let points = pool()?.install(|| rows.keep_last());
+        report.points = points.len() as u64;
+        let index = ingest::build(collection, &points, progress)?;
+        progress.check("load")?;
+        change.bury(&points)?;
+        change.add(&points, index.as_ref())?;
+    }
+    progress.check("load")?;
+    change.commit()?;
+    let (done, total) = progress.get();
+    progress.advance(total.saturating_sub(done));
+    Ok(report)
+}
+
+/// Appends the rows of a batch.
+fn take_batch(
+    collection: &Collection,
+    input: &mut Input<'_>,
+    batch: &RecordBatch,
+    options: &LoadOptions,
+    report: &mut LoadReport,
+) -> Result<()> {
+    let config = collection.config();
+    let first = input.len() as u64;
+    let vectors = find(batch, &options.vector, "the vectors")?;
+    match &options.id {
+        Some(name) => input.id_column(name, find(batch, name, "the ids")?)?,
+        None if config.id_type == IdType::U64 => {
+            input.ids(&Ids::U64((first..first + batch.num_rows() as u64).collect()))?;
+        }
+        None => return Err(wrong_id_type("ids", IdType::Str, "row numbers")),
+    }
+    append_vectors(input, &options.vector, config.dim, vectors)?;
+    let columns: Result<Vec<_>> = config
+        .schema
+        .columns()
+        .iter()
+        .map(|(name, _)| batch.column_by_name(name).map(Some).ok_or_else(|| missing_column(name)))
+        .collect();
+    input.attributes(&columns?, batch.num_rows())?;
+    for field in batch.schema().fields() {
+        let name = field.name();
+        let used = *name == options.vector
+            || Some(name) == options.id.as_ref()
+            || config.schema.position(name).is_some();
+        if !used && !report.skipped_columns.contains(name) {
+            report.skipped_columns.push(name.clone());
+        }
+    }
+    Ok(())
+}
+
+fn find<'a>(batch: &'a RecordBatch, name: &str, what: &str) -> Result<&'a ArrayRef> {
+    batch.column_by_name(name).ok_or_else(|| {
+        let schema = batch.schema();
+        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
+        let found = format!("columns {}", names.join(", "));
+        Error::invalid(what, format!("a column {name:?}"), found, "name the column that holds them")
+    })
+}
+
+/// Appends the vectors of a list column.
+fn append_vectors(input: &mut Input<'_>, name: &str, dim: usize, array: &ArrayRef) -> Result<()> {
+    let first = input.len() - array.len();
+    let what = format!("column {name:?}");
+    let at = |row: usize| format!("{what}, row {}", first + row);
+    let wrong = || {
+        let expected = "lists of f16, f32 or f64";
+        Error::invalid(what.clone(), expected, array.data_type().to_string(), "convert the column")
+    };
+    let lists = ListRows::new(array).ok_or_else(wrong)?;
+    if let Some(found) = lists.fixed()
+        && found != dim
+    {
+        return Err(Error::DimensionMismatch { argument: what, expected: dim, found });
+    }
+    // Rows usually follow each other; then they are taken at once, in place.
+    let mut start = 0;
+    let mut run: Option<(usize, std::ops::Range<usize>)> = None;
+    for row in 0..=array.len() {
+        let next = if row == array.len() {
+            None
+        } else {
+            let items = lists
+                .get(row)
+                .ok_or_else(|| Error::invalid(at(row), "a vector", "null", "leave the row out"))?;
+            if items.len() != dim {
+                let found = items.len();
+                return Err(Error::DimensionMismatch { argument: at(row), expected: dim, found });
+            }
+            Some(items)
+        };
+        run = match (run.take(), next) {
+            (Some((from, items)), Some(next)) if items.end == next.start => {
+                Some((from, items.start..next.end))
+            }
+            (before, next) => {
+                if let Some((_, items)) = before {
+                    let values = lists.values().slice(items.start, items.len());
+                    if let Some(null) = (0..values.len()).find(|i| values.is_null(*i)) {
+                        let row = start + null / dim;
+                        return Err(Error::invalid(at(row), "numbers", "a null", ""));
+                    }
+                    let data = components(&values).ok_or_else(wrong)?;
+                    input.vectors(&what, &Vectors::new(dim, data)?)?;
+                }
+                start = row;
+                next.map(|items| (row, items))
+            }
+        };
+    }
+    Ok(())
+}
+
+/// The numbers of an array without nulls, in place; `None` when they are of another type.
+fn components(values: &ArrayRef) -> Option<VectorData<'_>> {
+    Some(match values.data_type() {
+        DataType::Float32 => {
+            VectorData::F32(Cow::Borrowed(values.as_primitive_opt::<Float32Type>()?.values()))
+        }
+        DataType::Float16 => {
+            VectorData::F16(Cow::Borrowed(values.as_primitive_opt::<Float16Type>()?.values()))
+        }
+        DataType::Float64 => {
+            VectorData::F64(Cow::Borrowed(values.as_primitive_opt::<Float64Type>()?.values()))
+        }
+        DataType::UInt8 => {
+            VectorData::U8(Cow::Borrowed(values.as_primitive_opt::<UInt8Type>()?.values()))
+        }
+        DataType::Int8 => {
+            VectorData::I8(Cow::Borrowed(values.as_primitive_opt::<Int8Type>()?.values()))
+        }
+        _ => return None,
+    })
+}

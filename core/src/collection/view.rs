@@ -1,0 +1,125 @@
+//! What a search sees: an immutable set of segments and their dead slots.
+
+use std::sync::Arc;
+
+use arrow_array::ArrayRef;
+
+use crate::config::CollectionConfig;
+use crate::error::Result;
+use crate::manifest::{ConfigRecord, Manifest, SegmentRecord};
+use crate::segment::{Column, ColumnOut, Dead, IdRef, Segment};
+
+/// One state of a collection. Swapped whole; never changed.
+#[derive(Debug)]
+pub(crate) struct View {
+    /// With the memory mode of the handle.
+    pub(crate) config: Arc<CollectionConfig>,
+    /// As it was created.
+    pub(crate) stored: ConfigRecord,
+    /// Counts the commits.
+    pub(crate) version: u64,
+    /// Not used by any segment so far.
+    pub(crate) next_segment: u64,
+    /// Oldest first.
+    pub(crate) segments: Vec<Arc<SegmentHandle>>,
+}
+
+/// A segment and which of its slots are dead.
+#[derive(Debug)]
+pub(crate) struct SegmentHandle {
+    pub(crate) record: SegmentRecord,
+    pub(crate) segment: Arc<Segment>,
+    /// `None` when every slot is alive.
+    pub(crate) dead: Option<Arc<Dead>>,
+}
+
+/// Where a point is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Position in [`View::segments`].
+    pub(crate) segment: u32,
+    pub(crate) slot: u32,
+}
+
+impl SegmentHandle {
+    /// Number of slots that are alive.
+    pub(crate) fn alive(&self) -> u32 {
+        self.segment.rows() - self.dead.as_ref().map_or(0, |d| d.count())
+    }
+
+    pub(crate) fn is_alive(&self, slot: u32) -> bool {
+        self.dead.as_ref().is_none_or(|d| !d.contains(slot))
+    }
+
+    /// Slots that are alive, ascending.
+    pub(crate) fn alive_slots(&self) -> impl Iterator<Item = u32> + '_ {
+        (0..self.segment.rows()).filter(|slot| self.is_alive(*slot))
+    }
+}
+
+impl View {
+    /// The manifest that names this state.
+    pub(crate) fn manifest(&self) -> Manifest {
+        Manifest {
+            version: self.version,
+            config: self.stored.clone(),
+            next_segment: self.next_segment,
+            segments: self.segments.iter().map(|s| s.record.clone()).collect(),
+        }
+    }
+
+    /// Points alive.
+    pub(crate) fn points(&self) -> u64 {
+        self.segments.iter().map(|s| u64::from(s.alive())).sum()
+    }
+
+    /// Where each of these ids is, if it is alive.
+    pub(crate) fn places<'a>(
+        &self,
+        ids: impl Iterator<Item = IdRef<'a>>,
+    ) -> Result<Vec<Option<Place>>> {
+        let finders: Result<Vec<_>> = self.segments.iter().map(|s| s.segment.finder()).collect();
+        let finders = finders?;
+        let find = |id: IdRef<'_>| {
+            let newest_first = self.segments.iter().zip(&finders).enumerate().rev();
+            newest_first
+                .filter_map(|(segment, (handle, finder))| {
+                    let slot = finder.find(id).filter(|slot| handle.is_alive(*slot))?;
+                    Some(Place { segment: segment as u32, slot })
+                })
+                .next()
+        };
+        Ok(ids.map(find).collect())
+    }
+
+    /// The values of an attribute column at these places, as an Arrow array; null for `None`.
+    pub(crate) fn gather(&self, position: usize, places: &[Option<Place>]) -> Result<ArrayRef> {
+        let columns: Result<Vec<Column<'_>>> =
+            self.segments.iter().map(|s| s.segment.attribute(position)).collect();
+        let columns = columns?;
+        let (_, kind) = &self.config.schema.columns()[position];
+        let mut out = ColumnOut::new(*kind);
+        for place in places {
+            let column = place.and_then(|p| Some((columns.get(p.segment as usize)?, p.slot)));
+            match column {
+                Some((column, slot)) => out.push(column, slot)?,
+                None => out.push_null(),
+            }
+        }
+        Ok(out.finish())
+    }
+
+    /// Copies the vectors at these places as 32-bit floats, 0 for `None`.
+    pub(crate) fn copy_vectors(&self, places: &[Option<Place>]) -> Vec<f32> {
+        let dim = self.config.dim;
+        let mut out = vec![0.0; places.len() * dim];
+        for (row, place) in out.chunks_exact_mut(dim).zip(places) {
+            let segment =
+                place.and_then(|p| Some((self.segments.get(p.segment as usize)?, p.slot)));
+            if let Some((handle, slot)) = segment {
+                handle.segment.originals().copy_row(slot as usize, row);
+            }
+        }
+        out
+    }
+}

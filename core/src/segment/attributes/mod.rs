@@ -1,0 +1,21 @@
+//! Attribute columns: taken in from Arrow ([`convert`]), gathered in memory ([`buffer`]), read in
+//! place from a segment ([`parts`], [`column`]), given back as Arrow ([`out`]).
+
+mod bits;
+mod buffer;
+mod column;
+mod convert;
+mod lists;
+mod out;
+mod parts;
+
+pub(crate) use buffer::ColumnBuffer;
+pub(crate) use column::{Column, Dictionary};
+pub(crate) use convert::{Intake, strings, unpack};
+pub(crate) use lists::ListRows;
+pub(crate) use out::ColumnOut;
+pub(crate) use parts::ColumnParts;
+
+use bits::{Bits, bit_at};
+use column::{LazyBytes, NULL_CODE};
+use convert::numbers;

@@ -1,0 +1,352 @@
+//! A sealed segment, read in place.
+//!
+//! Opening checks structure in time proportional to the sections: header, table, footer and
+//! metadata against their checksums, and the length of every section against the rows. Ids and
+//! attributes are compared with their checksums and checked for sense at their first use. The
+//! bulk (codes, edges, 8-bit rows, vectors) only by `verify`: a wrong byte there can change a
+//! score, not more.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::attributes::{Column, ColumnParts};
+use super::checked::Checked;
+use super::ids::{IdColumn, IdRef, check_offsets};
+use super::meta::SegmentMeta;
+use crate::codec;
+use crate::config::CollectionConfig;
+use crate::error::{Error, Result};
+use crate::format::{Decoded, Fault, SectionKind, Table, crc};
+use crate::graph::IndexView;
+use crate::manifest::Shape;
+use crate::originals::Originals;
+use crate::types::{Dtype, IdType, MemoryMode};
+use crate::vfs::{Bytes, Expect};
+
+/// An open segment; immutable.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    path: PathBuf,
+    file: Bytes,
+    /// Codes and edges, when they are kept apart in anonymous memory.
+    pinned: Option<(Bytes, Bytes)>,
+    table: Table,
+    meta: SegmentMeta,
+    dim: usize,
+    dtype: Dtype,
+    codes: Range<usize>,
+    edges: Range<usize>,
+    refine: Range<usize>,
+    vectors: Range<usize>,
+    ids: IdParts,
+    columns: Vec<ColumnParts>,
+}
+
+#[derive(Debug)]
+struct IdParts {
+    ids: Checked,
+    offsets: Option<Checked>,
+    order: Checked,
+    sound: AtomicBool,
+}
+
+/// Bytes of a segment by how often they are read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct SegmentBytes {
+    pub(crate) file: u64,
+    pub(crate) hot: u64,
+    pub(crate) warm: u64,
+    pub(crate) cold: u64,
+    pub(crate) resident: u64,
+}
+
+/// Finds ids in a segment; see [`Segment::finder`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Finder<'a> {
+    ids: IdColumn<'a>,
+    order: &'a [[u8; 4]],
+    rows: u32,
+}
+
+impl Finder<'_> {
+    /// The slot of an id.
+    pub(crate) fn find(&self, id: IdRef<'_>) -> Option<u32> {
+        let slot = |position: usize| self.order.get(position).map(|s| u32::from_le_bytes(*s));
+        let (mut low, mut high) = (0, self.order.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let slot = slot(middle)?;
+            match self.ids.get(slot).cmp(&id) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Greater => high = middle,
+                std::cmp::Ordering::Equal => return (slot < self.rows).then_some(slot),
+            }
+        }
+        None
+    }
+}
+
+/// Sections while a segment is put together.
+struct Sections<'a> {
+    table: &'a Table,
+    used: usize,
+}
+
+impl Sections<'_> {
+    fn optional(&mut self, kind: SectionKind, column: u32) -> Option<Checked> {
+        let entry = self.table.entries.get(self.table.find(kind, column)?)?;
+        self.used += 1;
+        Some(Checked::new(entry.clone()))
+    }
+
+    fn required(
+        &mut self,
+        kind: SectionKind,
+        column: u32,
+        length: Option<u64>,
+    ) -> Decoded<Checked> {
+        let section = self.optional(kind, column).ok_or_else(|| {
+            let expected = format!("a section {}", kind.name());
+            Fault::damage(0, "table", expected, format!("none for column {column}"))
+        })?;
+        check_length(&section, length)?;
+        Ok(section)
+    }
+}
+
+fn check_length(section: &Checked, length: Option<u64>) -> Decoded<()> {
+    match length {
+        Some(length) if section.len() as u64 != length => {
+            let entry = section.entry();
+            let (at, found) = (entry.range.start as u64, format!("{} bytes", section.len()));
+            Err(Fault::damage(at, entry.name(), format!("{length} bytes"), found))
+        }
+        _ => Ok(()),
+    }
+}
+
+impl Segment {
+    /// Opens the bytes of a file that must belong to a collection of this configuration.
+    pub(crate) fn open(file: Bytes, path: &Path, config: &CollectionConfig) -> Result<Self> {
+        let mut segment = Self::assemble(file, path, config).map_err(|f| f.at(path))?;
+        segment.check_index().map_err(|f| f.at(path))?;
+        segment.place(config.memory)?;
+        Ok(segment)
+    }
+
+    fn assemble(file: Bytes, path: &Path, config: &CollectionConfig) -> Decoded<Self> {
+        let table = Table::decode(&file)?;
+        let sums = table.sums(&file);
+        let mut sections = Sections { table: &table, used: 0 };
+        let meta = sections.required(SectionKind::Meta, 0, None)?;
+        let meta_at = meta.entry().range.start as u64;
+        let bad_meta = |expected: &str, found: String| {
+            Fault::damage(meta_at, SectionKind::Meta.name(), expected, found)
+        };
+        let meta: SegmentMeta = codec::decode(meta.all(&file, sums)?)
+            .map_err(|found| bad_meta("what a writer wrote", found))?;
+        if meta.shape != Shape::of(config) {
+            return Err(bad_meta("a segment of this collection", format!("{:?}", meta.shape)));
+        }
+        let rows = u64::from(meta.rows);
+        let row_bytes = (config.dim * config.dtype.bytes()) as u64;
+        let vectors = sections.required(SectionKind::Vectors, 0, Some(rows * row_bytes))?;
+        let ids = match config.id_type {
+            IdType::U64 => IdParts {
+                ids: sections.required(SectionKind::Ids, 0, Some(rows * 8))?,
+                offsets: None,
+                order: sections.required(SectionKind::IdOrder, 0, Some(rows * 4))?,
+                sound: AtomicBool::new(false),
+            },
+            IdType::Str => IdParts {
+                ids: sections.required(SectionKind::Ids, 0, None)?,
+                offsets: Some(sections.required(
+                    SectionKind::IdOffsets,
+                    0,
+                    Some((rows + 1) * 8),
+                )?),
+                order: sections.required(SectionKind::IdOrder, 0, Some(rows * 4))?,
+                sound: AtomicBool::new(false),
+            },
+        };
+        let mut bulk = |kind| match (&meta.index, sections.optional(kind, 0)) {
+            (Some(_), Some(section)) => Ok(section.entry().range.clone()),
+            (None, None) => Ok(0..0),
+            (Some(_), None) => Err(bad_meta("an index", format!("no section {}", kind.name()))),
+            (None, Some(_)) => Err(bad_meta("no index", format!("a section {}", kind.name()))),
+        };
+        let codes = bulk(SectionKind::Codes)?;
+        let edges = bulk(SectionKind::Edges)?;
+        let refine = bulk(SectionKind::Refine)?;
+        let mut columns = Vec::with_capacity(config.schema.len());
+        for (position, (_, kind)) in config.schema.columns().iter().enumerate() {
+            let column = position as u32;
+            let find = |kind| sections.optional(kind, column);
+            columns.push(ColumnParts::new(*kind, meta.rows, find)?);
+        }
+        // The checksums are the one section that belongs to none of the above.
+        if sections.used + 1 != table.entries.len() {
+            let expected = format!("{} sections", sections.used + 1);
+            return Err(Fault::damage(
+                0,
+                "table",
+                expected,
+                format!("{} sections", table.entries.len()),
+            ));
+        }
+        let vectors = vectors.entry().range.clone();
+        Ok(Self {
+            path: path.to_owned(),
+            pinned: None,
+            meta,
+            dim: config.dim,
+            dtype: config.dtype,
+            codes,
+            edges,
+            refine,
+            vectors,
+            ids,
+            columns,
+            table,
+            file,
+        })
+    }
+
+    fn check_index(&self) -> Decoded<()> {
+        let Some(meta) = &self.meta.index else { return Ok(()) };
+        let (codes, edges, refine) = (self.codes.len(), self.edges.len(), self.refine.len());
+        let found = meta.check(self.rows() as usize, self.dim, codes, edges, refine);
+        found.map_err(|(what, expected, found)| {
+            Fault::damage(0, format!("index, {what}"), expected, found)
+        })
+    }
+
+    /// Brings the parts where the mode wants them, and tells the kernel what will be read.
+    fn place(&mut self, memory: MemoryMode) -> Result<()> {
+        if memory == MemoryMode::Pinned && self.meta.index.is_some() {
+            let copy = |range: &Range<usize>| {
+                Bytes::copy_of(self.file.get(range.clone()).unwrap_or_default())
+                    .map_err(|e| Error::io(&self.path, "allocate memory for the file", e))
+            };
+            self.pinned = Some((copy(&self.codes)?, copy(&self.edges)?));
+        } else {
+            self.file.expect(&self.codes, Expect::Soon);
+            self.file.expect(&self.edges, Expect::Soon);
+        }
+        self.file.expect(&self.vectors, Expect::Random);
+        Ok(())
+    }
+
+    /// Number of slots, dead ones included.
+    pub(crate) fn rows(&self) -> u32 {
+        self.meta.rows
+    }
+
+    pub(crate) fn dim(&self) -> usize {
+        self.dim
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub(super) fn file(&self) -> &Bytes {
+        &self.file
+    }
+
+    fn slice(&self, range: &Range<usize>) -> &[u8] {
+        self.file.get(range.clone()).unwrap_or_default()
+    }
+
+    fn sums(&self) -> &[u8] {
+        self.table.sums(&self.file)
+    }
+
+    /// The CRC32C of the footer, which covers everything in the file.
+    pub(crate) fn seal(&self) -> u32 {
+        crc(self.file.get(self.table.footer_at..).unwrap_or_default())
+    }
+
+    /// The original vectors, by slot.
+    pub(crate) fn originals(&self) -> Originals<'_> {
+        Originals::new(self.dtype, self.dim, self.slice(&self.vectors))
+    }
+
+    /// The index; `None` when the rows are to be scanned.
+    pub(crate) fn index(&self) -> Option<IndexView<'_>> {
+        let meta = self.meta.index.as_ref()?;
+        let (codes, edges) = match &self.pinned {
+            Some((codes, edges)) => (&**codes, &**edges),
+            None => (self.slice(&self.codes), self.slice(&self.edges)),
+        };
+        Some(IndexView { meta, codes, edges, refine: self.slice(&self.refine) })
+    }
+
+    /// The ids, by slot.
+    pub(crate) fn ids(&self) -> Result<IdColumn<'_>> {
+        self.checked_ids().map_err(|f| f.at(&self.path))
+    }
+
+    fn checked_ids(&self) -> Decoded<IdColumn<'_>> {
+        let sums = self.sums();
+        let bytes = self.ids.ids.all(&self.file, sums)?;
+        let Some(offsets) = &self.ids.offsets else {
+            return Ok(IdColumn::U64(bytes.as_chunks().0));
+        };
+        let section = offsets;
+        let offsets = offsets.all(&self.file, sums)?.as_chunks().0;
+        if !self.ids.sound.load(Ordering::Acquire) {
+            check_offsets(section.entry(), offsets, bytes.len())?;
+            self.ids.sound.store(true, Ordering::Release);
+        }
+        Ok(IdColumn::Str { offsets, bytes })
+    }
+
+    /// Finds ids; for many of them, better than [`Self::find`].
+    pub(crate) fn finder(&self) -> Result<Finder<'_>> {
+        let order = self.id_order()?;
+        Ok(Finder { ids: self.ids()?, order, rows: self.meta.rows })
+    }
+
+    /// Slots in ascending order of their ids.
+    pub(super) fn id_order(&self) -> Result<&[[u8; 4]]> {
+        let order = self.ids.order.all(&self.file, self.sums()).map_err(|f| f.at(&self.path))?;
+        Ok(order.as_chunks().0)
+    }
+
+    /// The slot of an id.
+    pub(crate) fn find(&self, id: IdRef<'_>) -> Result<Option<u32>> {
+        Ok(self.finder()?.find(id))
+    }
+
+    /// The attribute column at a position of the schema, which must have one there.
+    pub(crate) fn attribute(&self, position: usize) -> Result<Column<'_>> {
+        let parts = self.columns.get(position).ok_or_else(|| {
+            let columns = format!("below {}", self.columns.len());
+            Error::invalid("column position", columns, position.to_string(), "")
+        })?;
+        parts.column(&self.file, self.sums(), &self.path)
+    }
+
+    /// Number of attribute columns.
+    pub(super) fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Bytes by how often they are read.
+    pub(crate) fn bytes(&self) -> SegmentBytes {
+        let hot = (self.codes.len() + self.edges.len()) as u64;
+        let offsets = self.ids.offsets.as_ref().map_or(0, Checked::len);
+        let ids = self.ids.ids.len() + offsets + self.ids.order.len();
+        let warm = (self.refine.len() + ids) as u64;
+        let file = self.file.len() as u64;
+        let pinned = self.pinned.as_ref().map_or(0, |(c, e)| c.resident() + e.resident());
+        let resident = self.file.resident() + pinned;
+        SegmentBytes { file, hot, warm, cold: file.saturating_sub(hot + warm), resident }
+    }
+}

@@ -1,0 +1,193 @@
+//! Points gathered in memory, in the order in which they were written.
+
+use std::collections::HashSet;
+
+use rayon::slice::ParallelSliceMut;
+
+use super::attributes::ColumnBuffer;
+use super::ids::IdRef;
+use super::reader::Segment;
+use crate::config::CollectionConfig;
+use crate::error::{Error, Result};
+use crate::types::{IdType, Ids};
+
+/// Points, an id maybe several times.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) ids: Ids,
+    /// Original vectors as they are stored.
+    pub(crate) vectors: Vec<u8>,
+    pub(crate) columns: Vec<ColumnBuffer>,
+}
+
+/// Points, every id once.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    rows: Rows,
+    /// Row of each point in `rows`; the vectors have moved up already.
+    row_of: Vec<u32>,
+    /// Points in ascending order of their ids.
+    by_id: Vec<u32>,
+}
+
+impl Rows {
+    pub(crate) fn new(config: &CollectionConfig) -> Self {
+        let ids = match config.id_type {
+            IdType::U64 => Ids::U64(Vec::new()),
+            IdType::Str => Ids::Str(Vec::new()),
+        };
+        let columns = config.schema.columns().iter();
+        Self {
+            ids,
+            vectors: Vec::new(),
+            columns: columns.map(|(_, kind)| ColumnBuffer::new(*kind)).collect(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Number of different ids.
+    pub(crate) fn distinct(&self) -> usize {
+        let ids = (0..self.len()).filter_map(|row| IdRef::at(&self.ids, row));
+        ids.collect::<HashSet<_>>().len()
+    }
+
+    /// Checks that a segment can hold `more` rows than there are.
+    pub(crate) fn check_room(&self, more: usize) -> Result<()> {
+        // The largest u32 means "none" in several places.
+        let limit = u32::MAX as usize - 1;
+        if self.len().saturating_add(more) <= limit {
+            return Ok(());
+        }
+        Err(Error::ResourceLimit {
+            what: "points of one segment".to_owned(),
+            limit: limit.to_string(),
+            found: "more".to_owned(),
+            fix: "split the points into several collections".to_owned(),
+        })
+    }
+
+    /// Appends slots of a segment.
+    pub(crate) fn append_slots(&mut self, segment: &Segment, slots: &[u32]) -> Result<()> {
+        self.check_room(slots.len())?;
+        let (ids, originals) = (segment.ids()?, segment.originals());
+        self.vectors.reserve(slots.len() * originals.row_bytes());
+        for slot in slots.iter().copied() {
+            match (&mut self.ids, ids.get(slot)) {
+                (Ids::U64(out), IdRef::U64(id)) => out.push(id),
+                (Ids::Str(out), IdRef::Str(id)) => out.push(id.to_owned()),
+                _ => {}
+            }
+            self.vectors.extend_from_slice(originals.row(slot as usize));
+        }
+        for (position, column) in self.columns.iter_mut().enumerate() {
+            column.append_slots(&segment.attribute(position)?, slots)?;
+        }
+        Ok(())
+    }
+
+    /// Appends other points of the same collection.
+    pub(crate) fn append(&mut self, other: Self) -> Result<()> {
+        self.check_room(other.len())?;
+        match (&mut self.ids, other.ids) {
+            (Ids::U64(ids), Ids::U64(more)) => ids.extend(more),
+            (Ids::Str(ids), Ids::Str(more)) => ids.extend(more),
+            _ => {}
+        }
+        self.vectors.extend_from_slice(&other.vectors);
+        for (column, more) in self.columns.iter_mut().zip(&other.columns) {
+            column.append_buffer(more);
+        }
+        Ok(())
+    }
+
+    /// Keeps the last row of every id, in order. Sorts in the current rayon pool.
+    pub(crate) fn keep_last(mut self) -> Kept {
+        let rows = self.len() as u32;
+        let mut sorted: Vec<u32> = (0..rows).collect();
+        match &self.ids {
+            Ids::U64(ids) => {
+                sorted.par_sort_unstable_by_key(|row| (ids[*row as usize], *row));
+            }
+            Ids::Str(ids) => {
+                sorted.par_sort_unstable_by(|a, b| {
+                    ids[*a as usize].cmp(&ids[*b as usize]).then(a.cmp(b))
+                });
+            }
+        }
+        let id = |row: &u32| IdRef::at(&self.ids, *row as usize);
+        let last = |i: &usize| sorted.get(i + 1).is_none_or(|next| id(next) != id(&sorted[*i]));
+        let mut by_id: Vec<u32> = (0..sorted.len()).filter(last).map(|i| sorted[i]).collect();
+        if by_id.len() == sorted.len() {
+            return Kept { rows: self, row_of: (0..rows).collect(), by_id };
+        }
+        let mut row_of = by_id.clone();
+        row_of.sort_unstable();
+        let row_bytes = self.vectors.len() / rows as usize;
+        let mut point_of = vec![0; rows as usize];
+        for (point, row) in row_of.iter().enumerate() {
+            point_of[*row as usize] = point as u32;
+            let start = *row as usize * row_bytes;
+            self.vectors.copy_within(start..start + row_bytes, point * row_bytes);
+        }
+        self.vectors.truncate(row_of.len() * row_bytes);
+        by_id.iter_mut().for_each(|row| *row = point_of[*row as usize]);
+        Kept { rows: self, row_of, by_id }
+    }
+}
+
+impl Kept {
+    pub(crate) fn len(&self) -> usize {
+        self.row_of.len()
+    }
+
+    /// The ids, in the order of the points.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = IdRef<'_>> {
+        self.row_of.iter().filter_map(|row| IdRef::at(&self.rows.ids, *row as usize))
+    }
+
+    /// Original vectors as they are stored, in the order of the points.
+    pub(crate) fn vectors(&self) -> &[u8] {
+        &self.rows.vectors
+    }
+
+    /// Ids by row, of which [`Self::rows_of`] picks.
+    pub(crate) fn all_ids(&self) -> &Ids {
+        &self.rows.ids
+    }
+
+    pub(crate) fn columns(&self) -> &[ColumnBuffer] {
+        &self.rows.columns
+    }
+
+    /// Rows of these points, for [`Self::all_ids`] and [`Self::columns`].
+    pub(crate) fn rows_of(&self, points: &[u32]) -> Vec<u32> {
+        points.iter().map(|point| self.row_of[*point as usize]).collect()
+    }
+
+    /// Points in ascending order of their ids.
+    pub(crate) fn by_id(&self) -> &[u32] {
+        &self.by_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metric::Metric;
+
+    #[test]
+    fn the_last_of_an_id_stays_where_it_is() {
+        let mut rows = Rows::new(&CollectionConfig::new(1, Metric::L2));
+        rows.ids = Ids::U64(vec![5, 3, 5, 9, 3]);
+        rows.vectors = (0..5_u8).flat_map(|i| f32::from(i).to_le_bytes()).collect();
+        let kept = rows.keep_last();
+        assert_eq!(kept.ids().collect::<Vec<_>>(), [5, 9, 3].map(IdRef::U64));
+        let expected: Vec<u8> = [2_f32, 3.0, 4.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        assert_eq!(kept.vectors(), expected);
+        assert_eq!(kept.by_id(), [2, 0, 1]);
+        assert_eq!(kept.rows_of(&[0, 1, 2]), [2, 3, 4]);
+    }
+}

@@ -1,0 +1,183 @@
+//! Writes a sealed segment: once, front to back.
+
+use super::meta::SegmentMeta;
+use super::rows::Kept;
+use crate::codec;
+use crate::config::CollectionConfig;
+use crate::error::Result;
+use crate::format::{BlockSums, Layout, Planned, SectionKind, crc};
+use crate::graph::BuiltIndex;
+use crate::originals::Originals;
+use crate::types::Ids;
+use crate::vfs::{Directory, FileWriter};
+
+/// Bytes of vectors gathered before they are written.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What the manifest keeps of a written segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sealed {
+    pub(crate) length: u64,
+    /// CRC32C of the footer.
+    pub(crate) seal: u32,
+}
+
+enum Content<'a> {
+    Bytes(Vec<u8>),
+    Borrowed(&'a [u8]),
+    /// Rows of the originals, in this order.
+    Rows(Originals<'a>, &'a [u32]),
+}
+
+struct Section<'a> {
+    kind: SectionKind,
+    column: u32,
+    content: Content<'a>,
+}
+
+impl Section<'_> {
+    fn planned(&self) -> Planned {
+        let length = match &self.content {
+            Content::Bytes(bytes) => bytes.len(),
+            Content::Borrowed(bytes) => bytes.len(),
+            Content::Rows(originals, order) => originals.row_bytes() * order.len(),
+        };
+        Planned { kind: self.kind, column: self.column, length: length as u64 }
+    }
+}
+
+/// Writes these points, indexed or not, as the file `name` and syncs it.
+pub(crate) fn write_segment(
+    directory: &Directory,
+    name: &str,
+    config: &CollectionConfig,
+    points: &Kept,
+    index: Option<&BuiltIndex>,
+) -> Result<Sealed> {
+    // Slot to point: the order of the index, else that of the points.
+    let identity: Vec<u32>;
+    let order = match index {
+        Some(index) => &index.order,
+        None => {
+            identity = (0..points.len() as u32).collect();
+            &identity
+        }
+    };
+    let sections = sections(config, points, index, order)?;
+    let planned: Vec<Planned> = sections.iter().map(Section::planned).collect();
+    let layout = Layout::new(&planned);
+    let mut seal = 0;
+    directory.write(name, |file| {
+        let mut out = Out { file, at: 0, sums: BlockSums::default() };
+        out.raw(&layout.head)?;
+        for (section, offset) in sections.iter().zip(&layout.offsets) {
+            out.section(section, *offset)?;
+        }
+        let sums = std::mem::take(&mut out.sums).into_bytes();
+        out.pad_to(layout.offsets.last().copied().unwrap_or_default())?;
+        out.raw(&sums)?;
+        out.pad_to(layout.footer_at)?;
+        let footer = layout.footer(&sums);
+        seal = crc(&footer);
+        out.raw(&footer)
+    })?;
+    Ok(Sealed { length: layout.file_length, seal })
+}
+
+fn sections<'a>(
+    config: &CollectionConfig,
+    points: &'a Kept,
+    index: Option<&'a BuiltIndex>,
+    order: &'a [u32],
+) -> Result<Vec<Section<'a>>> {
+    let mut sections = Vec::new();
+    let mut add = |kind, column: usize, content| {
+        sections.push(Section { kind, column: column as u32, content });
+    };
+    let meta = SegmentMeta::new(order.len() as u32, config, index.map(|i| i.meta.clone()));
+    add(SectionKind::Meta, 0, Content::Bytes(codec::encode("the segment's metadata", &meta)?));
+    if let Some(index) = index {
+        add(SectionKind::Codes, 0, Content::Borrowed(&index.codes));
+        add(SectionKind::Edges, 0, Content::Borrowed(&index.edges));
+        add(SectionKind::Refine, 0, Content::Borrowed(&index.refine));
+    }
+    let rows = points.rows_of(order);
+    match points.all_ids() {
+        Ids::U64(ids) => {
+            let bytes = rows.iter().flat_map(|row| ids[*row as usize].to_le_bytes()).collect();
+            add(SectionKind::Ids, 0, Content::Bytes(bytes));
+        }
+        Ids::Str(ids) => {
+            let (mut offsets, mut bytes) = (0_u64.to_le_bytes().to_vec(), Vec::new());
+            for row in &rows {
+                bytes.extend_from_slice(ids[*row as usize].as_bytes());
+                offsets.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            }
+            add(SectionKind::Ids, 0, Content::Bytes(bytes));
+            add(SectionKind::IdOffsets, 0, Content::Bytes(offsets));
+        }
+    }
+    let mut slot_of = vec![0_u32; order.len()];
+    for (slot, point) in order.iter().enumerate() {
+        slot_of[*point as usize] = slot as u32;
+    }
+    let by_id = points.by_id().iter().flat_map(|point| slot_of[*point as usize].to_le_bytes());
+    add(SectionKind::IdOrder, 0, Content::Bytes(by_id.collect()));
+    for (position, column) in points.columns().iter().enumerate() {
+        for (kind, bytes) in column.encode(&rows) {
+            add(kind, position, Content::Bytes(bytes));
+        }
+    }
+    let originals = Originals::new(config.dtype, config.dim, points.vectors());
+    add(SectionKind::Vectors, 0, Content::Rows(originals, order));
+    Ok(sections)
+}
+
+/// A segment that is being written.
+struct Out<'a> {
+    file: &'a mut FileWriter,
+    at: u64,
+    sums: BlockSums,
+}
+
+impl Out<'_> {
+    fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+        self.at += bytes.len() as u64;
+        self.file.append(bytes)
+    }
+
+    fn summed(&mut self, bytes: &[u8]) -> Result<()> {
+        self.sums.add(bytes);
+        self.raw(bytes)
+    }
+
+    fn pad_to(&mut self, offset: u64) -> Result<()> {
+        const ZEROS: [u8; 4096] = [0; 4096];
+        while self.at < offset {
+            let more = (offset - self.at).min(ZEROS.len() as u64) as usize;
+            self.raw(&ZEROS[..more])?;
+        }
+        Ok(())
+    }
+
+    fn section(&mut self, section: &Section<'_>, offset: u64) -> Result<()> {
+        self.pad_to(offset)?;
+        match &section.content {
+            Content::Bytes(bytes) => self.summed(bytes)?,
+            Content::Borrowed(bytes) => self.summed(bytes)?,
+            Content::Rows(originals, order) => {
+                let mut chunk = Vec::with_capacity(CHUNK_BYTES + originals.row_bytes());
+                for row in order.iter() {
+                    chunk.extend_from_slice(originals.row(*row as usize));
+                    if chunk.len() >= CHUNK_BYTES {
+                        self.summed(&chunk)?;
+                        chunk.clear();
+                    }
+                }
+                self.summed(&chunk)?;
+            }
+        }
+        self.sums.end_section();
+        Ok(())
+    }
+}

@@ -1,0 +1,125 @@
+//! The directory of one collection: a [`Vfs`] and a root, with errors that name the file.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Access, Bytes, Locking, Output, Vfs};
+use crate::error::{Error, Result};
+
+/// Files by their name relative to the root, e.g. `segments/3.seg`.
+#[derive(Debug, Clone)]
+pub(crate) struct Directory {
+    vfs: Arc<dyn Vfs>,
+    root: PathBuf,
+}
+
+impl Directory {
+    pub(crate) fn new(vfs: Arc<dyn Vfs>, root: impl Into<PathBuf>) -> Self {
+        Self { vfs, root: root.into() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the file of this name is; the empty name is the root.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        if name.is_empty() { self.root.clone() } else { self.root.join(name) }
+    }
+
+    pub(crate) fn create_dir(&self, name: &str) -> Result<()> {
+        let path = self.path(name);
+        self.vfs.create_dir(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => Error::AlreadyExists { path },
+            _ => Error::io(path, "create the directory", source),
+        })
+    }
+
+    pub(crate) fn remove_dir(&self, name: &str) -> Result<()> {
+        let path = self.path(name);
+        self.vfs.remove_dir(&path).map_err(|e| Error::io(path, "remove the directory", e))
+    }
+
+    /// The entries of a directory. The error is the system's, for the caller to interpret.
+    pub(crate) fn list(&self, name: &str) -> io::Result<Vec<String>> {
+        self.vfs.list(&self.path(name))
+    }
+
+    /// Makes the entries of a directory durable.
+    pub(crate) fn sync(&self, name: &str) -> Result<()> {
+        let path = self.path(name);
+        self.vfs.sync_dir(&path).map_err(|e| Error::io(path, "sync the directory", e))
+    }
+
+    /// Makes the root's own entry durable.
+    pub(crate) fn sync_parent(&self) -> Result<()> {
+        let parent = match self.root.parent() {
+            Some(parent) if parent != Path::new("") => parent,
+            _ => Path::new("."),
+        };
+        self.vfs.sync_dir(parent).map_err(|e| Error::io(parent, "sync the directory", e))
+    }
+
+    /// Writes a whole file and syncs it. One that failed is removed again.
+    pub(crate) fn write(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut FileWriter) -> Result<()>,
+    ) -> Result<()> {
+        let path = self.path(name);
+        let output = self.vfs.create(&path).map_err(|e| Error::io(&path, "create the file", e))?;
+        let mut writer = FileWriter { output, path };
+        let done = fill(&mut writer).and_then(|()| {
+            writer.output.sync().map_err(|e| Error::io(&writer.path, "sync the file", e))
+        });
+        if done.is_err() {
+            drop(writer);
+            self.remove_if_there(name);
+        }
+        done
+    }
+
+    /// [`Self::write`] of bytes at hand.
+    pub(crate) fn write_bytes(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.write(name, |file| file.append(bytes))
+    }
+
+    /// Reads a small file whole. The error is the system's, for the caller to interpret.
+    pub(crate) fn read(&self, name: &str, limit: u64) -> io::Result<Vec<u8>> {
+        self.vfs.read(&self.path(name), limit)
+    }
+
+    /// The bytes of a finished file. The error is the system's, for the caller to interpret.
+    pub(crate) fn map(&self, name: &str, access: Access) -> io::Result<Bytes> {
+        self.vfs.map(&self.path(name), access)
+    }
+
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
+        let path = self.path(from);
+        self.vfs.rename(&path, &self.path(to)).map_err(|e| Error::io(path, "rename the file", e))
+    }
+
+    /// Removes a file; that it can't be is not worth failing for: the next writer tries again.
+    pub(crate) fn remove_if_there(&self, name: &str) {
+        let _ = self.vfs.remove(&self.path(name));
+    }
+
+    /// Takes the writer's lock.
+    pub(crate) fn try_lock(&self, name: &str) -> Result<Locking> {
+        let path = self.path(name);
+        self.vfs.try_lock(&path).map_err(|e| Error::io(path, "lock the file", e))
+    }
+}
+
+/// A file of the directory that is being written, front to back.
+pub(crate) struct FileWriter {
+    output: Box<dyn Output>,
+    path: PathBuf,
+}
+
+impl FileWriter {
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.output.write_all(bytes).map_err(|e| Error::io(&self.path, "write the file", e))
+    }
+}

@@ -1,0 +1,77 @@
+//! The one seam to the operating system: a dozen calls on files and directories.
+//!
+//! Owns how bytes reach a disk and come back; knows nothing of formats. Every file is written
+//! once, front to back, and is immutable from then on: [`Bytes`] may be shared for ever.
+
+mod directory;
+mod mem;
+mod mmap;
+mod os;
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+pub(crate) use directory::{Directory, FileWriter};
+pub(crate) use mem::MemVfs;
+pub(crate) use mmap::{Access, Bytes, Expect};
+pub(crate) use os::OsVfs;
+
+/// What a collection asks of a file system.
+pub(crate) trait Vfs: fmt::Debug + Send + Sync {
+    /// Makes a directory that is not there yet.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes an empty directory.
+    fn remove_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Names of the entries of a directory, in no order.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+
+    /// Makes the entries of a directory durable.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// Starts a file; what was there under that name is replaced.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn Output>>;
+
+    /// Reads a small file whole; one longer than `limit` is an error.
+    fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
+
+    /// The bytes of a finished file.
+    fn map(&self, path: &Path, access: Access) -> io::Result<Bytes>;
+
+    /// Moves a file, replacing what is there.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+
+    /// Takes the writer's lock, which ends with the process at the latest.
+    fn try_lock(&self, path: &Path) -> io::Result<Locking>;
+}
+
+/// A file that is being written.
+pub(crate) trait Output: Send {
+    /// Appends.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything written durable.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// The outcome of [`Vfs::try_lock`].
+#[derive(Debug)]
+pub(crate) enum Locking {
+    /// Taken; released when dropped.
+    Held(Lock),
+    /// Someone else has it: what they wrote about themselves.
+    Busy(String),
+}
+
+/// A held lock.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    /// Closing the descriptor releases the lock. It is never released by a call, because a
+    /// forked child shares it and must not release its parent's.
+    _file: Option<std::fs::File>,
+}
