@@ -6,6 +6,7 @@ use std::time::Duration;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nearfield::{Collection, CollectionConfig, Metric, Profile};
 use nearfield_bench::{Data, fill};
+use nearfield_datasets::generate::Shape;
 
 const ROWS: usize = 5_000;
 
@@ -15,7 +16,7 @@ fn build(c: &mut Criterion) {
     group.sample_size(10).throughput(Throughput::Elements(ROWS as u64));
     for (profile, dim) in [(Profile::Balanced, 128), (Profile::Balanced, 768), (Profile::Fast, 128)]
     {
-        let (data, _) = Data::clustered(ROWS, 0, dim, 2);
+        let (data, _) = Data::clustered(Shape { rows: ROWS, dim, seed: 2 }, 0);
         let config = CollectionConfig { profile, ..CollectionConfig::new(dim, Metric::Cosine) };
         group.bench_function(BenchmarkId::new(profile.name(), dim), |b| {
             b.iter_batched(

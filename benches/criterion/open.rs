@@ -7,6 +7,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use nearfield::{Collection, CollectionConfig, Metric, OpenOptions};
 use nearfield_bench::{Data, fill};
+use nearfield_datasets::generate::Shape;
 
 const DIM: usize = 128;
 
@@ -16,7 +17,7 @@ fn open(c: &mut Criterion) {
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     for rows in [2_000, 20_000] {
         let path = directory.path().join(format!("{rows}.nf"));
-        let (data, _) = Data::clustered(rows, 0, DIM, 4);
+        let (data, _) = Data::clustered(Shape { rows, dim: DIM, seed: 4 }, 0);
         let config = CollectionConfig::new(DIM, Metric::Cosine);
         let collection = Collection::create(&path, config).expect("an empty collection");
         fill(&collection, &data).expect("a filled collection");

@@ -7,12 +7,13 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nearfield::{CollectionConfig, Dtype, Effort, Metric, SearchRequest};
 use nearfield_bench::{Data, K, in_memory};
+use nearfield_datasets::generate::Shape;
 
 const ROWS: usize = 20_000;
 const DIM: usize = 384;
 
 fn scan(c: &mut Criterion) {
-    let (floats, float_queries) = Data::clustered(ROWS, 1, DIM, 1);
+    let (floats, float_queries) = Data::clustered(Shape { rows: ROWS, dim: DIM, seed: 1 }, 1);
     let mut group = c.benchmark_group("scan");
     group.warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));
     group.sample_size(20).throughput(Throughput::Elements(ROWS as u64));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nearfield::{Collection, CollectionConfig, Effort, Metric, SearchRequest, Vectors};
 use nearfield_bench::{Data, K, in_memory, note_recall, recall};
+use nearfield_datasets::generate::Shape;
 
 const ROWS: usize = 20_000;
 const QUERIES: usize = 256;
@@ -14,7 +15,7 @@ const DIM: usize = 384;
 const EFFORTS: [usize; 3] = [16, 64, 256];
 
 fn search(c: &mut Criterion) {
-    let (base, queries) = Data::clustered(ROWS, QUERIES, DIM, 3);
+    let (base, queries) = Data::clustered(Shape { rows: ROWS, dim: DIM, seed: 3 }, QUERIES);
     let config = CollectionConfig::new(DIM, Metric::Cosine);
     let collection = in_memory(config, &base).expect("a filled collection");
     let batch = queries.vectors().expect("queries");
