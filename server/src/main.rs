@@ -1,2 +1,7 @@
 //! The `nearfield` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nearfield_server::commands::main()
+}

@@ -1,0 +1,107 @@
+//! The command line: one file a command. A command reads its flags, calls the library and hands
+//! what it got to [`Output`].
+
+mod args;
+mod create;
+mod demo;
+mod error;
+mod get;
+mod hits;
+mod load;
+mod search;
+mod serve;
+mod stats;
+mod storage;
+mod verify;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use nearfield::{Collection, OpenOptions};
+
+use crate::output::Output;
+pub use error::{Error, Result};
+pub use storage::Storage;
+
+const EXAMPLE: &str = "\
+Example:
+  nearfield demo
+  nearfield load posts.nf posts.parquet --vector embedding
+  nearfield search posts.nf --like t3_v7w6z --with title
+
+Exit status: 0 done, 1 failed, 2 wrong usage. With --json, ids are strings.";
+
+/// Vector similarity search in a directory.
+#[derive(Debug, Parser)]
+#[command(name = "nearfield", version, after_help = EXAMPLE)]
+struct Cli {
+    /// Write one line of JSON instead of tables; ids are strings
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Create(create::Args),
+    Load(load::Args),
+    Search(search::Args),
+    Get(get::Args),
+    Stats(stats::Args),
+    Verify(verify::Args),
+    Demo(demo::Args),
+    Serve(serve::Args),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return error::report_usage(&error),
+    };
+    match run(&cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+fn run(cli: &Cli) -> Result<()> {
+    let out = Output::new(cli.json);
+    match &cli.command {
+        Command::Create(args) => create::run(args, &out),
+        Command::Load(args) => load::run(args, &out),
+        Command::Search(args) => search::run(args, &out),
+        Command::Get(args) => get::run(args, &out),
+        Command::Stats(args) => stats::run(args, &out),
+        Command::Verify(args) => verify::run(args, &out),
+        Command::Demo(args) => demo::run(args, out),
+        Command::Serve(args) => serve::run(args, &out),
+    }
+}
+
+fn open(path: &Path) -> Result<Collection> {
+    Ok(Collection::open(path, OpenOptions::default())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let call = format!("nearfield {}", command.get_name());
+            assert!(help.starts_with("Example") && help.contains(&call), "{call}: {help}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `nearfield search`: the nearest points to a vector, to the rows of a file, or to a point.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use nearfield::{
+    Cap, Collection, Decay, EFFORT_MAX, Effort, Ids, K_MAX, SearchRequest, Space, Vectors,
+};
+
+use super::{Result, args, hits, open};
+use crate::output::Output;
+use crate::vectors;
+
+const EXAMPLE: &str = "\
+Example:
+  nearfield search posts.nf --like t3_v7w6z --with title,subreddit
+  nearfield search posts.nf --vector-file queries.npy --row 7 -k 20 --recall 0.99
+  nearfield search posts.nf --like t3_v7w6z --group-by subreddit --max-per-group 2 \\
+      --decay created_utc:6h:0.3 --json";
+
+/// Find the points nearest to a vector
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLE)]
+pub struct Args {
+    /// Directory of the collection
+    path: PathBuf,
+    #[command(flatten)]
+    query: Query,
+    /// Which row of --vector-file, from 0; without it every row is a query
+    #[arg(long, requires = "vector_file")]
+    row: Option<usize>,
+    /// Number of hits
+    #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=K_MAX as i64))]
+    k: u32,
+    #[command(flatten)]
+    effort: EffortArgs,
+    /// Attribute columns to show
+    #[arg(long, value_name = "COLUMN,...", value_delimiter = ',')]
+    with: Vec<String>,
+    /// Write the vectors of the hits too; with --json only
+    #[arg(long, requires = "json")]
+    with_vectors: bool,
+    /// Ids to leave out; unknown ones are ignored
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    exclude: Vec<String>,
+    /// Cap the hits with one value of this column
+    #[arg(long, value_name = "COLUMN", requires = "max_per_group")]
+    group_by: Option<String>,
+    /// The cap, at least 1
+    #[arg(long, value_name = "N", requires = "group_by", value_parser = clap::value_parser!(u32).range(1..))]
+    max_per_group: Option<u32>,
+    /// Prefer what is fresh; WEIGHT is 1 and ORIGIN the time of the request if not given
+    #[arg(long, value_name = "COLUMN:HALF_LIFE[:WEIGHT[:ORIGIN]]", value_parser = args::decay)]
+    decay: Option<Decay>,
+    /// The embedding space of the query; refused if the collection has another
+    #[arg(long, value_name = "NAME@VERSION")]
+    space: Option<Space>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Query {
+    /// The query itself
+    #[arg(long, value_name = "X,X,...", value_delimiter = ',', allow_hyphen_values = true, value_parser = args::component)]
+    vector: Option<Vec<f32>>,
+    /// A file of queries (.npy, .fvecs, .fbin, ...)
+    #[arg(long, value_name = "FILE")]
+    vector_file: Option<PathBuf>,
+    /// More like this point, which is left out
+    #[arg(long, value_name = "ID")]
+    like: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(multiple = false)]
+struct EffortArgs {
+    /// The recall expected, above 0 and below 1 [default: 0.95]
+    #[arg(long, value_parser = recall)]
+    recall: Option<f32>,
+    /// Size of the search beam; less than k means k
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=EFFORT_MAX as i64))]
+    ef: Option<u32>,
+    /// Compare every point
+    #[arg(long)]
+    exact: bool,
+}
+
+impl EffortArgs {
+    fn effort(&self) -> Effort {
+        match (self.recall, self.ef) {
+            _ if self.exact => Effort::Exact,
+            (Some(recall), _) => Effort::Recall(recall),
+            (None, Some(ef)) => Effort::Ef(ef as usize),
+            (None, None) => Effort::default(),
+        }
+    }
+}
+
+fn recall(text: &str) -> std::result::Result<f32, &'static str> {
+    match text.parse() {
+        Ok(recall) if recall > 0.0 && recall < 1.0 => Ok(recall),
+        _ => Err("expected a number above 0 and below 1; for perfect recall use --exact"),
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &Args, out: &Output) -> Result<()> {
+    let collection = open(&args.path)?;
+    let mut exclude = args::ids(&args.exclude, collection.config().id_type)?;
+    let queries = queries(args, &collection, &mut exclude)?;
+    let request = request(args, exclude);
+    let start = Instant::now();
+    let results = collection.search(&queries, &request)?;
+    let elapsed = start.elapsed();
+    if out.is_json() {
+        return Ok(out.json(&hits::to_json(&results, elapsed))?);
+    }
+    hits::write_table(&results, &collection.config().schema, out)?;
+    let found: usize = results.counts.iter().sum();
+    out.line(&format!("\n{found} hits in {}", duration(elapsed)))?;
+    Ok(())
+}
+
+fn request(args: &Args, exclude: Ids) -> SearchRequest {
+    let cap = args.group_by.as_ref().zip(args.max_per_group);
+    SearchRequest {
+        effort: args.effort.effort(),
+        space: args.space.clone(),
+        exclude: Some(exclude).filter(|ids| !ids.is_empty()),
+        cap: cap.map(|(column, max)| Cap { group_by: column.clone(), max_per_group: max as usize }),
+        decay: args.decay.clone(),
+        with_attributes: args.with.clone(),
+        with_vectors: args.with_vectors,
+        ..SearchRequest::new(args.k as usize)
+    }
+}
+
+/// The query vectors; the point of `--like` is added to what is left out.
+fn queries(args: &Args, collection: &Collection, exclude: &mut Ids) -> Result<Vectors<'static>> {
+    if let Some(id) = &args.query.like {
+        let ids = args::ids(std::slice::from_ref(id), collection.config().id_type)?;
+        let vector = vectors::of_point(collection, &ids)?;
+        match (exclude, ids) {
+            (Ids::U64(all), Ids::U64(ids)) => all.extend(ids),
+            (Ids::Str(all), Ids::Str(ids)) => all.extend(ids),
+            _ => {}
+        }
+        return vectors::single(vector);
+    }
+    if let Some(path) = &args.query.vector_file {
+        return vectors::of_file(path, args.row);
+    }
+    vectors::single(args.query.vector.clone().unwrap_or_default())
+}
+
+/// Three digits and a unit.
+pub fn duration(time: Duration) -> String {
+    let ms = time.as_secs_f64() * 1e3;
+    match ms {
+        _ if ms < 10.0 => format!("{ms:.2} ms"),
+        _ if ms < 100.0 => format!("{ms:.1} ms"),
+        _ if ms < 1000.0 => format!("{ms:.0} ms"),
+        _ => format!("{:.2} s", ms / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_three_digits() {
+        let text = |micros| duration(Duration::from_micros(micros));
+        assert_eq!(text(123), "0.12 ms");
+        assert_eq!(text(12_340), "12.3 ms");
+        assert_eq!(text(123_400), "123 ms");
+        assert_eq!(text(1_234_000), "1.23 s");
+    }
+}
