@@ -102,8 +102,8 @@ impl Collection {
         &self,
         py: Python<'py>,
         paths: Vec<String>,
-        id: Option<String>,
-        vector: Option<String>,
+        id_column: Option<String>,
+        vector_column: Option<String>,
         ids: Option<&Bound<'py, PyAny>>,
         tick: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
@@ -117,7 +117,7 @@ impl Collection {
             }),
         };
         let schema = config.schema.columns().iter().map(|column| column.0.clone()).collect();
-        let wanted = Wanted { paths, id, vector, ids, schema };
+        let wanted = Wanted { paths, id: id_column, vector: vector_column, ids, schema };
         let opened = py.detach(|| wanted.open()).or_raise(py)?;
         let watcher = Watcher { tick, expected: opened.rows };
         let mut report = wait::run(py, &watcher, |progress: &Progress| {

@@ -34,10 +34,7 @@ impl Handle {
     /// The collection, to write.
     pub fn to_write(&self, operation: &'static str) -> Result<&Collection> {
         let collection = self.to_read(operation)?;
-        if self.is_forked() {
-            return Err(Error::ReadOnly { operation });
-        }
-        Ok(collection)
+        if self.is_writable() { Ok(collection) } else { Err(Error::ReadOnly { operation }) }
     }
 
     /// The collection whether closed or not, for what never changes.

@@ -38,6 +38,17 @@ impl Watcher {
         }
         Ok(())
     }
+
+    /// Shows that the call is over, whatever steps it found that it needn't take.
+    fn finish(&self, py: Python<'_>, progress: &Progress) -> PyResult<()> {
+        py.check_signals()?;
+        if let Some(tick) = &self.tick {
+            let (done, total) = progress.get();
+            let all = done.max(total);
+            tick.call1(py, (all, all))?;
+        }
+        Ok(())
+    }
 }
 
 /// Runs `work` without the GIL and waits for it.
@@ -55,7 +66,7 @@ pub fn run<T: Send>(
         return Err(raised);
     }
     let value = outcome.or_raise(py)?;
-    watcher.look(py, &progress)?;
+    watcher.finish(py, &progress)?;
     Ok(value)
 }
 

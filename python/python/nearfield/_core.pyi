@@ -23,8 +23,8 @@ class Collection:
     def load(
         self,
         paths: Sequence[str],
-        id: str | None,
-        vector: str | None,
+        id_column: str | None,
+        vector_column: str | None,
         ids: Any,
         tick: Tick | None,
     ) -> dict[str, Any]: ...

@@ -84,7 +84,8 @@ class Table:
         ImportError
             If pyarrow isn't installed.
         """
-        return _needs("pyarrow").table(self)
+        table: pa.Table = _needs("pyarrow").table(self)
+        return table
 
     def to_polars(self) -> pl.DataFrame:
         """Return a ``polars.DataFrame``.
@@ -94,7 +95,8 @@ class Table:
         ImportError
             If polars isn't installed.
         """
-        return _needs("polars").DataFrame(self)
+        frame: pl.DataFrame = _needs("polars").DataFrame(self)
+        return frame
 
     def to_pandas(self) -> pd.DataFrame:
         """Return a ``pandas.DataFrame``; timestamps in UTC, nulls as pandas' own.
@@ -109,7 +111,8 @@ class Table:
             name: _series(pandas, self[name], kind, self._found)
             for name, kind in self._core.columns()
         }
-        return pandas.DataFrame(series, columns=self.columns)
+        frame: pd.DataFrame = pandas.DataFrame(series, columns=self.columns)
+        return frame
 
 
 def _series(pandas: Any, column: np.ndarray[Any, Any], kind: str, found: list[bool] | None) -> Any:
