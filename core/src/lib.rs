@@ -13,6 +13,7 @@ mod manifest;
 mod metric;
 mod originals;
 mod results;
+mod retrieval;
 mod segment;
 mod types;
 mod vfs;

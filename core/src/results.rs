@@ -44,6 +44,15 @@ pub struct SearchCounters {
     pub rows_rescored: u64,
 }
 
+impl SearchCounters {
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.hops += other.hops;
+        self.codes_scored += other.codes_scored;
+        self.rows_refined += other.rows_refined;
+        self.rows_rescored += other.rows_rescored;
+    }
+}
+
 /// The state of a collection.
 #[derive(Debug, Clone)]
 pub struct Stats {

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::layout::{Fields, Layout};
+use super::query::round;
 use super::rotation::Rotation;
 use crate::metric::Metric;
 use crate::originals::Originals;
@@ -143,7 +144,7 @@ impl Quantizer {
         let largest = y.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
         let scale = largest / 127.0;
         let eight_bits = |v: f32| -> u8 {
-            if scale > 0.0 { ((v / scale).round_ties_even() + 128.0) as u8 } else { 128 }
+            if scale > 0.0 { (round(v / scale) + 128.0) as u8 } else { 128 }
         };
         let factor = if self.layout.bits == 8 {
             for (o, v) in record.iter_mut().zip(y.iter()) {

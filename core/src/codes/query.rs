@@ -1,10 +1,13 @@
 //! A query prepared to be scored against codes and refine rows. Its buffers are reused.
 
-use super::layout::Layout;
+use super::layout::{Fields, Layout};
 use super::pairs::SignedRow;
 use super::quantizer::{Quantizer, norm2};
 use crate::kernels::{BLOCK, Block};
 use crate::metric::Metric;
+
+/// The standard deviation of an error that is uniform over one step: 1 / sqrt(12).
+const STEP_ERROR: f32 = 0.288_675;
 
 /// A prepared query.
 ///
@@ -88,10 +91,17 @@ impl Query {
         let scale = largest / 127.0;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         self.components.clear();
-        self.components.extend(y.iter().map(|v| (*v * inverse).round_ties_even() as i8));
+        self.components.extend(y.iter().map(|v| round(*v * inverse) as i8));
         self.constants(&quantizer.layout, weight, c, base as f32, scale);
         self.length = weight * norm2(&y).sqrt() as f32;
         self.y = y;
+    }
+
+    /// The standard error of a refine score against the exact one, from rounding both sides.
+    pub(crate) fn error(&self, fields: &Fields) -> f32 {
+        let of_row = self.length * fields.scale * STEP_ERROR;
+        let of_query = self.rounding * fields.norm2.sqrt();
+        (of_row * of_row + of_query * of_query).sqrt()
     }
 
     /// Sets what follows from the components.
@@ -104,8 +114,7 @@ impl Query {
         self.b = -(self.a * (centre * sum as f32));
         self.refine_b = -(self.a * (128.0 * sum as f32));
         self.c = c;
-        // A uniform error of one step has this standard deviation: 1 / sqrt(12).
-        self.rounding = weight * scale * 0.288_675;
+        self.rounding = weight * scale * STEP_ERROR;
     }
 
     /// Lays the components out as rows and as the planes of the code; what has none stays 0.
@@ -126,4 +135,12 @@ impl Query {
             }
         }
     }
+}
+
+/// `x` rounded to the nearest integer, ties to even, for |x| below 2^22. Adding pushes the
+/// fraction out of the mantissa: no instruction beyond an addition is needed.
+#[inline(always)]
+pub(crate) fn round(x: f32) -> f32 {
+    const SHIFT: f32 = 12_582_912.0;
+    (x + SHIFT) - SHIFT
 }

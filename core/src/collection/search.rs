@@ -1,16 +1,237 @@
-//! Search over a view.
+//! Search over a view: one query on the caller's thread, a batch on the pool.
 
-use super::Collection;
-use crate::config::SearchRequest;
-use crate::error::{Error, Result};
-use crate::results::SearchResults;
-use crate::types::Vectors;
+use std::cell::RefCell;
+
+use rayon::prelude::*;
+
+use super::plan::{Plan, SegmentPlan, checked_queries};
+use super::{Collection, Place, SegmentHandle, pool};
+use crate::config::{Effort, SearchRequest};
+use crate::error::Result;
+use crate::kernels::exact;
+use crate::results::{SearchCounters, SearchResults};
+use crate::retrieval::cap::{Capped, GroupKey, cut};
+use crate::retrieval::{Eligible, Hit, Top, WalkScratch, better, scan, walk};
+use crate::types::{IdType, Ids, PointId, Vectors};
+
+/// Rows that one task of a parallel scan compares.
+const SCAN_ROWS: u32 = 8_192;
+/// Fewer eligible rows than this are scanned rather than walked to.
+const FEW: usize = 512;
+/// So many slots that may not be returned are walked past by asking for as many more.
+const PASSED_MAX: usize = 512;
+
+thread_local! {
+    static SCRATCH: RefCell<(WalkScratch, exact::Query)> = RefCell::default();
+}
+
+/// A hit and the segment it is in.
+type Found = (u32, Hit);
 
 impl Collection {
     /// The nearest points to each query.
     pub fn search(&self, queries: &Vectors<'_>, request: &SearchRequest) -> Result<SearchResults> {
         let view = self.view("search")?;
-        let _ = (queries, request, view);
-        Err(Error::Closed { operation: "search" })
+        let plan = Plan::new(&view, request)?;
+        let vectors = checked_queries(&view.config, queries)?;
+        let dim = view.config.dim;
+        let threads = request.threads.unwrap_or(usize::MAX);
+        let found: Vec<(Vec<Found>, SearchCounters)> = match vectors.len() / dim {
+            0 => Vec::new(),
+            1 => vec![answer(&plan, &vectors, threads > 1)?],
+            _ if threads == 1 => {
+                vectors.chunks_exact(dim).map(|v| answer(&plan, v, false)).collect::<Result<_>>()?
+            }
+            n => {
+                // A task a thread when their number is stated, else small ones that balance.
+                let share = if request.threads.is_some() { n.div_ceil(threads) } else { 16 };
+                let tasks = vectors.par_chunks(share * dim);
+                let answers: Result<Vec<Vec<_>>> = pool()?.install(|| {
+                    tasks
+                        .map(|v| v.chunks_exact(dim).map(|v| answer(&plan, v, false)).collect())
+                        .collect()
+                });
+                answers?.into_iter().flatten().collect()
+            }
+        };
+        collect(&plan, &found)
     }
+}
+
+/// Answers one query; `parallel` lets a scan use the pool.
+fn answer(plan: &Plan<'_>, vector: &[f32], parallel: bool) -> Result<(Vec<Found>, SearchCounters)> {
+    SCRATCH.with_borrow_mut(|(scratch, exact)| {
+        exact.prepare(plan.view.config.metric, vector);
+        let mut counters = SearchCounters::default();
+        let mut found: Vec<Found> = Vec::new();
+        for (position, (handle, part)) in plan.view.segments.iter().zip(&plan.segments).enumerate()
+        {
+            let search = SegmentSearch { plan, handle, part, vector, exact, parallel };
+            let (hits, counted) = search.run(scratch)?;
+            counters.add(&counted);
+            found.extend(hits.into_iter().map(|hit| (position as u32, hit)));
+        }
+        if plan.segments.len() > 1 {
+            merge(plan, &mut found);
+        }
+        Ok((found, counters))
+    })
+}
+
+/// One query over one segment.
+struct SegmentSearch<'a> {
+    plan: &'a Plan<'a>,
+    handle: &'a SegmentHandle,
+    part: &'a SegmentPlan<'a>,
+    vector: &'a [f32],
+    exact: &'a exact::Query,
+    parallel: bool,
+}
+
+impl SegmentSearch<'_> {
+    /// The best hits, best first.
+    fn run(&self, scratch: &mut WalkScratch) -> Result<(Vec<Hit>, SearchCounters)> {
+        let k = self.plan.request.k;
+        let eligible = Eligible::new(self.handle, &self.part.excluded);
+        let wanted = k.min(eligible.count());
+        let mut counters = SearchCounters::default();
+        if wanted == 0 {
+            return Ok((Vec::new(), counters));
+        }
+        if let Some(index) = self.handle.segment.index()
+            && let Some(effort) = self.effort(&eligible)
+        {
+            let rows = self.handle.segment.originals();
+            let mut top = Top::new(k, self.part.ids);
+            counters = walk(
+                &index, self.vector, self.exact, &rows, &eligible, effort, &mut top, scratch,
+            );
+            // A walk that could not fill the list is no answer: the scan below is.
+            if top.len() >= wanted {
+                return Ok((top.finish(), counters));
+            }
+        }
+        let (hits, compared) = match (&self.part.group, &self.plan.request.cap) {
+            (Some(column), Some(cap)) => {
+                let all = eligible.count();
+                let (hits, compared) = self.scan(all, &eligible)?;
+                (cut(hits, self.part.ids, column, k, cap.max_per_group), compared)
+            }
+            _ => self.scan(k, &eligible)?,
+        };
+        counters.rows_rescored += compared;
+        Ok((hits, counters))
+    }
+
+    /// The beam for a walk; `None` to scan instead.
+    fn effort(&self, eligible: &Eligible<'_>) -> Option<usize> {
+        let request = self.plan.request;
+        let index = self.handle.segment.index()?;
+        let few = eligible.count() <= FEW.max(2 * request.k);
+        if !self.plan.is_plain() || few {
+            return None;
+        }
+        let passed = eligible.passed_over();
+        let rows = self.handle.segment.rows() as usize;
+        let k = request.k + passed.min(PASSED_MAX);
+        let effort = match request.effort {
+            Effort::Exact => return None,
+            Effort::Ef(ef) => ef.max(k),
+            Effort::Recall(recall) => index.meta.curve().effort(k, recall),
+        };
+        // Beyond what was asked for in addition, assume that they are spread evenly.
+        let spread = passed.saturating_sub(PASSED_MAX);
+        let effort = effort as f64 * rows as f64 / (rows - spread).max(1) as f64;
+        // A beam of a good part of the segment costs more than the scan.
+        (effort < rows as f64 / 4.0 || rows > 1_000_000).then_some(effort as usize)
+    }
+
+    /// The best `k` by comparing every eligible row, best first; and how many were compared.
+    fn scan(&self, k: usize, eligible: &Eligible<'_>) -> Result<(Vec<Hit>, u64)> {
+        let segment = &self.handle.segment;
+        let (rows, count) = (segment.originals(), segment.rows());
+        let range = |slots: std::ops::Range<u32>| {
+            let mut top = Top::new(k, self.part.ids);
+            let compared = scan(self.exact, &rows, slots, eligible, &self.part.scorer, &mut top);
+            (top.finish(), compared)
+        };
+        if !self.parallel || count <= SCAN_ROWS {
+            return Ok(range(0..count));
+        }
+        let parts: Vec<(Vec<Hit>, u64)> = pool()?.install(|| {
+            (0..count.div_ceil(SCAN_ROWS))
+                .into_par_iter()
+                .map(|i| range(i * SCAN_ROWS..((i + 1) * SCAN_ROWS).min(count)))
+                .collect()
+        });
+        let mut top = Top::new(k, self.part.ids);
+        let mut compared = 0;
+        for (hits, of_part) in parts {
+            compared += of_part;
+            hits.into_iter().for_each(|hit| top.push(hit));
+        }
+        Ok((top.finish(), compared))
+    }
+}
+
+/// Orders the hits of several segments, keeping the cap and `k`.
+fn merge(plan: &Plan<'_>, found: &mut Vec<Found>) {
+    let id = |f: &Found| plan.segments[f.0 as usize].ids.get(f.1.slot);
+    found.sort_unstable_by(|a, b| better((a.1.score, id(a)), (b.1.score, id(b))));
+    if let Some(cap) = &plan.request.cap {
+        let mut capped = Capped::new(plan.request.k, cap.max_per_group);
+        let group = |f: &Found| {
+            let column = plan.segments[f.0 as usize].group.as_ref()?;
+            GroupKey::of(column, f.1.slot)
+        };
+        found.retain(|f| capped.take(group(f)));
+    }
+    found.truncate(plan.request.k);
+}
+
+/// Lays hits out as the caller gets them.
+fn collect(plan: &Plan<'_>, found: &[(Vec<Found>, SearchCounters)]) -> Result<SearchResults> {
+    let (view, k) = (plan.view, plan.request.k);
+    let metric = view.config.metric;
+    let places = found.len() * k;
+    let mut results = SearchResults {
+        queries: found.len(),
+        k,
+        counts: found.iter().map(|(hits, _)| hits.len()).collect(),
+        ids: match view.config.id_type {
+            IdType::U64 => Ids::U64(vec![u64::MAX; places]),
+            IdType::Str => Ids::Str(vec![String::new(); places]),
+        },
+        scores: vec![f64::NEG_INFINITY; places],
+        similarities: vec![f64::NEG_INFINITY; places],
+        distances: vec![f64::INFINITY; places],
+        attributes: Vec::new(),
+        vectors: None,
+        counters: SearchCounters::default(),
+    };
+    let mut slots: Vec<Option<Place>> = vec![None; places];
+    for (query, (hits, counters)) in found.iter().enumerate() {
+        results.counters.add(counters);
+        for (rank, (segment, hit)) in hits.iter().enumerate() {
+            let at = query * k + rank;
+            slots[at] = Some(Place { segment: *segment, slot: hit.slot });
+            results.scores[at] = hit.score;
+            results.similarities[at] = hit.similarity;
+            results.distances[at] = metric.distance(hit.similarity);
+            let id = plan.segments[*segment as usize].ids.get(hit.slot).to_owned();
+            match (&mut results.ids, id) {
+                (Ids::U64(ids), PointId::U64(id)) => ids[at] = id,
+                (Ids::Str(ids), PointId::Str(id)) => ids[at] = id,
+                // A segment has the ids of its collection's type: opening checked it.
+                _ => {}
+            }
+        }
+    }
+    for (name, position) in &plan.columns {
+        results.attributes.push(((*name).to_owned(), view.gather(*position, &slots)?));
+    }
+    if plan.request.with_vectors {
+        results.vectors = Some(view.copy_vectors(&slots));
+    }
+    Ok(results)
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::duplicates::Groups;
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
-use super::search::{Scratch, Walk};
+use super::search::{Edges, Scratch, Walk};
 use super::{BuildOptions, BuiltIndex, IndexMeta, calibrate, order, repair};
 use crate::codes::layout::Fields;
 use crate::codes::pairs::{Pairs, SignedRow};
@@ -207,7 +207,8 @@ impl<'a> Builder<'a> {
     fn walk<'s>(&'s self, entry: &'s [u32]) -> Walk<'s> {
         let Encoded { codes, refine } = &self.encoded;
         let rows = codes.len() / self.layout().stride();
-        Walk::new(self.layout(), rows, codes, &self.edges, self.room, refine, entry)
+        let edges = Edges::of(&self.edges, self.room);
+        Walk::new(self.layout(), rows, codes, edges, refine, entry)
             .expect("the builder's own sections fit")
     }
 

@@ -78,9 +78,22 @@ pub(crate) struct BuiltIndex {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IndexView<'a> {
     pub(crate) meta: &'a IndexMeta,
+    /// From [`IndexMeta::quantizer`], made once at open.
+    pub(crate) quantizer: &'a Quantizer,
     pub(crate) codes: &'a [u8],
     pub(crate) edges: &'a [u8],
     pub(crate) refine: &'a [u8],
+}
+
+impl<'a> IndexView<'a> {
+    /// The walk over these sections; `None` if their lengths don't fit, which [`IndexMeta::check`]
+    /// rules out.
+    pub(crate) fn walk(&self) -> Option<search::Walk<'a>> {
+        let layout = self.meta.layout();
+        let rows = self.meta.rows as usize;
+        let edges = search::Edges::new(self.edges, layout.degree)?;
+        search::Walk::new(layout, rows, self.codes, edges, self.refine, self.meta.entries())
+    }
 }
 
 /// Fewer rows than this are scanned, not indexed.

@@ -8,6 +8,7 @@
 use rayon::prelude::*;
 
 use crate::codes::pairs::{Pairs, SignedRow, with_kernels};
+use crate::codes::query::round;
 use crate::kernels::{BLOCK, Block, Kernel};
 
 /// Rows of a leaf; within it, input order.
@@ -102,7 +103,7 @@ fn direction(pairs: Pairs<'_>, rows: &[(i64, u32)]) -> Vec<Block> {
     let line: Vec<f32> = a.iter().zip(&b).map(|(x, y)| y - x).collect();
     let largest = line.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
     let inverse = if largest > 0.0 { 127.0 / largest } else { 0.0 };
-    let eight = |c: &[f32; BLOCK]| Block(c.map(|v| (v * inverse).round_ties_even() as i8));
+    let eight = |c: &[f32; BLOCK]| Block(c.map(|v| round(v * inverse) as i8));
     line.as_chunks::<BLOCK>().0.iter().map(eight).collect()
 }
 

@@ -78,27 +78,25 @@ impl Pool {
             return;
         }
         sort(new);
-        // Backwards, from the end of what will be kept.
-        let total = self.len + new.len();
-        let (mut old, mut fresh, mut to) = (self.len, new.len(), total);
-        let capacity = self.capacity;
-        let entries = self.entries.as_mut_slice();
-        while fresh > 0 {
-            let keep_old = old > 0 && entries[old - 1] & !EXPANDED > new[fresh - 1].0;
-            to -= 1;
-            let value = if keep_old {
-                old -= 1;
-                entries[old]
-            } else {
-                fresh -= 1;
-                new[fresh].0
-            };
-            if to < capacity {
-                entries[to] = value;
+        let kept = (self.len + new.len()).min(self.capacity);
+        let entries = &mut self.entries[..self.capacity];
+        let mut end = self.len;
+        // From the worst newcomer: the run behind its place moves by as many places as there are
+        // newcomers before that run; what passes the capacity falls off.
+        for (before, candidate) in new.iter().enumerate().rev() {
+            let at = entries[..end].partition_point(|e| e & !EXPANDED < candidate.0);
+            let to = at + before + 1;
+            if to < kept {
+                let run = (end - at).min(kept - to);
+                entries.copy_within(at..at + run, to);
             }
+            if at + before < kept {
+                entries[at + before] = candidate.0;
+            }
+            end = at;
         }
-        self.len = total.min(capacity);
-        self.cursor = self.cursor.min(to);
+        self.len = kept;
+        self.cursor = self.cursor.min(end);
     }
 
     /// The best candidate not expanded yet, marked as expanded.

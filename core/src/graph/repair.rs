@@ -1,7 +1,7 @@
 //! Makes every node reachable, and gives each a second way in where there is room.
 
 use super::build::NONE;
-use super::search::{Scratch, Walk};
+use super::search::{Edges, Scratch, Walk};
 use crate::codes::pairs::{Pairs, SignedRow};
 use crate::codes::{Layout, Query};
 
@@ -32,8 +32,9 @@ pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entry: u32, effort: u
         let linked = loop {
             let rows = reached.len();
             let entries = [entry];
+            let view = Edges::of(edges, degree);
             let walk =
-                Walk::new(parts.layout, rows, parts.codes, edges, degree, parts.refine, &entries)
+                Walk::new(parts.layout, rows, parts.codes, view, parts.refine, &entries)
                     .expect("the builder's own sections fit");
             walk.search(&query, beam, &mut scratch);
             scratch.refined.sort_unstable();

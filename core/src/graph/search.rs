@@ -18,11 +18,30 @@ pub(crate) struct Walk<'a> {
     layout: Layout,
     rows: usize,
     codes: &'a [u8],
-    /// `edge_stride` neighbours a slot; a value that is no slot is no edge.
-    edges: &'a [u32],
-    edge_stride: usize,
+    edges: Edges<'a>,
     refine: &'a [u8],
     entries: &'a [u32],
+}
+
+/// Neighbours, the same number of places a slot, in place. A value that is no slot is no edge.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Edges<'a> {
+    places: &'a [u32],
+    stride: usize,
+}
+
+impl<'a> Edges<'a> {
+    /// `stride` little-endian words a slot; `None` where they can't be read in place.
+    pub(crate) fn new(bytes: &'a [u8], stride: usize) -> Option<Self> {
+        // SAFETY: every bit pattern is a u32; `align_to` gives the aligned middle.
+        let (before, places, after) = unsafe { bytes.align_to::<u32>() };
+        let in_place = before.is_empty() && after.is_empty() && cfg!(target_endian = "little");
+        in_place.then_some(Self { places, stride })
+    }
+
+    pub(crate) fn of(places: &'a [u32], stride: usize) -> Self {
+        Self { places, stride }
+    }
 }
 
 /// Buffers of a search, reused. One a thread.
@@ -43,16 +62,15 @@ impl<'a> Walk<'a> {
         layout: Layout,
         rows: usize,
         codes: &'a [u8],
-        edges: &'a [u32],
-        edge_stride: usize,
+        edges: Edges<'a>,
         refine: &'a [u8],
         entries: &'a [u32],
     ) -> Option<Self> {
         let fits = codes.len() >= rows * layout.stride()
-            && edges.len() >= rows * edge_stride
+            && edges.places.len() >= rows * edges.stride
             && refine.len() >= rows * layout.refine_bytes()
             && rows < super::pool::SLOTS_MAX;
-        fits.then_some(Self { layout, rows, codes, edges, edge_stride, refine, entries })
+        fits.then_some(Self { layout, rows, codes, edges, refine, entries })
     }
 
     /// Searches with a beam of `effort`; what it expanded is in `scratch.refined`.
@@ -103,20 +121,30 @@ impl<'a> Walk<'a> {
             self.gather::<K>(entry, s);
         }
         self.score_fresh::<K, BITS>(query, s);
-        // Each slot enters the pool at most once, so this ends after at most `rows` hops.
+        // Each slot enters the pool at most once, so this ends after at most `rows` hops. A node
+        // is refined one hop late: its row has arrived by then.
+        let mut late = None;
         while let Some(slot) = s.pool.pop() {
             s.counters.hops += 1;
-            let score = self.refine_one::<K>(query, slot);
-            s.refined.push(Candidate::new(score, slot));
+            self.prefetch_row::<K>(slot);
             s.fresh.clear();
-            let from = slot as usize * self.edge_stride;
-            for &neighbour in &self.edges[from..from + self.edge_stride] {
+            let from = slot as usize * self.edges.stride;
+            for &neighbour in &self.edges.places[from..from + self.edges.stride] {
                 self.gather::<K>(neighbour, s);
+            }
+            if let Some(next) = s.pool.peek() {
+                self.prefetch_edges::<K>(next);
+            }
+            if let Some(slot) = late.replace(slot) {
+                s.refined.push(Candidate::new(self.refine_one::<K>(query, slot), slot));
             }
             self.score_fresh::<K, BITS>(query, s);
             if let Some(next) = s.pool.peek() {
-                self.prefetch_node::<K>(next);
+                self.prefetch_edges::<K>(next);
             }
+        }
+        if let Some(slot) = late {
+            s.refined.push(Candidate::new(self.refine_one::<K>(query, slot), slot));
         }
         s.counters.rows_refined += s.refined.len() as u64;
     }
@@ -195,12 +223,17 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(always)]
-    fn prefetch_node<K: Kernel>(&self, slot: u32) {
-        let edges = self.edges.as_ptr().wrapping_add(slot as usize * self.edge_stride).cast::<u8>();
-        for line in (0..self.edge_stride * 4).step_by(64) {
+    fn prefetch_edges<K: Kernel>(&self, slot: u32) {
+        let Edges { places, stride } = self.edges;
+        let edges = places.as_ptr().wrapping_add(slot as usize * stride).cast::<u8>();
+        for line in (0..stride * 4).step_by(64) {
             // SAFETY: a prefetch never faults.
             unsafe { K::prefetch(edges.wrapping_add(line)) };
         }
+    }
+
+    #[inline(always)]
+    fn prefetch_row<K: Kernel>(&self, slot: u32) {
         let bytes = self.layout.refine_bytes();
         let row = self.refine.as_ptr().wrapping_add(slot as usize * bytes);
         for line in (0..bytes).step_by(64) {

@@ -1,0 +1,206 @@
+//! The index against exact search, and against itself: recall, determinism, odd shapes.
+
+use rayon::prelude::*;
+
+use super::search::Scratch;
+use super::*;
+use crate::codes::Query;
+use crate::codes::rotation::splitmix;
+use crate::config::Progress;
+use crate::kernels::exact;
+use crate::types::Dtype;
+
+/// Clustered vectors, a little noise in every direction.
+fn clustered(rows: usize, dim: usize, clusters: usize, seed: u64) -> Vec<f32> {
+    let mut state = seed;
+    let mut normal = || {
+        (0..4).map(|_| (splitmix(&mut state) >> 40) as f32 / 8_388_608.0 - 1.0).sum::<f32>()
+    };
+    let centres: Vec<f32> = (0..clusters * dim).map(|_| normal()).collect();
+    (0..rows)
+        .flat_map(|row| {
+            let centre = &centres[row % clusters * dim..][..dim];
+            centre.iter().map(|c| c + 0.7 * normal()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+fn bytes(vectors: &[f32]) -> Vec<u8> {
+    vectors.iter().flat_map(|v| v.to_le_bytes()).collect()
+}
+
+fn built(rows: &Originals<'_>, options: &BuildOptions, threads: usize) -> BuiltIndex {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    pool.install(|| build(rows, options, &Progress::new())).unwrap()
+}
+
+/// Share of the true ten nearest that a walk's best `keep` candidates hold; ties count.
+fn recall(rows: &Originals<'_>, index: &BuiltIndex, queries: &[f32], effort: usize) -> f64 {
+    let (meta, dim) = (&index.meta, rows.dim());
+    let quantizer = meta.quantizer();
+    let view = IndexView {
+        meta,
+        quantizer: &quantizer,
+        codes: &index.codes,
+        edges: &index.edges,
+        refine: &index.refine,
+    };
+    let walk = view.walk().unwrap();
+    let hits: usize = queries
+        .par_chunks_exact(dim)
+        .map_init(Scratch::default, |scratch, vector| {
+            let exact = exact::Query::new(Metric::ALL[usize::from(meta.metric)], vector);
+            let similarity = |slot: u32| exact.similarity(rows, index.order[slot as usize]);
+            let mut all: Vec<f64> = (0..rows.rows() as u32).map(similarity).collect();
+            all.sort_by(|a, b| b.total_cmp(a));
+            let mut query = Query::default();
+            query.prepare(&quantizer, vector);
+            walk.search(&query, effort, scratch);
+            scratch.refined.sort_unstable();
+            let slots = scratch.refined.iter().take(26).flat_map(|c| {
+                c.slot()..=c.slot() + walk.fields(c.slot()).twins
+            });
+            slots.filter(|slot| similarity(*slot) >= all[9]).take(10).count()
+        })
+        .sum();
+    hits as f64 / (queries.len() / dim * 10) as f64
+}
+
+fn check_recall(metric: Metric, dim: usize, bits: usize, least: f64) {
+    let data = clustered(6_100, dim, 37, 5);
+    let (base, queries) = data.split_at(6_000 * dim);
+    let base = bytes(base);
+    let rows = Originals::new(Dtype::F32, dim, &base);
+    let options = BuildOptions { bits, ..BuildOptions::new(metric, 1) };
+    let index = built(&rows, &options, 2);
+    let found = recall(&rows, &index, queries, 80);
+    assert!(found >= least, "{metric} {dim}-d {bits} bits: recall {found}");
+}
+
+#[test]
+fn finds_neighbours_under_every_metric() {
+    for metric in Metric::ALL {
+        check_recall(metric, 96, 2, 0.95);
+    }
+}
+
+#[test]
+fn finds_neighbours_with_every_code() {
+    for bits in [1, 2, 4, 8] {
+        check_recall(Metric::Cosine, 128, bits, 0.9);
+    }
+}
+
+#[test]
+fn finds_neighbours_in_few_dimensions() {
+    for dim in [1, 2, 3, 8, 33, 63] {
+        check_recall(Metric::L2, dim, 2, 0.95);
+    }
+}
+
+#[test]
+fn same_bytes_for_any_number_of_threads() {
+    let base = bytes(&clustered(5_000, 64, 20, 9));
+    let rows = Originals::new(Dtype::F32, 64, &base);
+    let options = BuildOptions::new(Metric::Cosine, 3);
+    let one = built(&rows, &options, 1);
+    for threads in [2, 4, 7] {
+        let other = built(&rows, &options, threads);
+        assert_eq!(one.order, other.order);
+        assert_eq!(one.meta, other.meta);
+        assert!(*one.codes == *other.codes && one.edges == other.edges);
+        assert!(*one.refine == *other.refine);
+    }
+}
+
+#[test]
+fn every_node_can_be_reached() {
+    let base = bytes(&clustered(4_000, 32, 400, 2));
+    let rows = Originals::new(Dtype::F32, 32, &base);
+    let index = built(&rows, &BuildOptions::new(Metric::L2, 0), 2);
+    let edges: Vec<u32> =
+        index.edges.as_chunks::<4>().0.iter().map(|e| u32::from_le_bytes(*e)).collect();
+    let mut reached = vec![false; 4_000];
+    let mut stack = index.meta.entries().to_vec();
+    while let Some(slot) = stack.pop() {
+        if !std::mem::replace(&mut reached[slot as usize], true) {
+            let from = slot as usize * 32;
+            stack.extend(edges[from..from + 32].iter().filter(|e| **e != build::NONE));
+        }
+    }
+    assert!(reached.iter().all(|r| *r));
+}
+
+#[test]
+fn duplicates_hide_nothing() {
+    // A quarter of the rows are copies of a few hundred others.
+    let dim = 64;
+    let mut data = clustered(4_000, dim, 25, 8);
+    for copy in 0..1_000 {
+        let from = copy % 300 * dim;
+        data.copy_within(from..from + dim, (3_000 + copy) * dim);
+    }
+    let queries = clustered(4_100, dim, 25, 8).split_off(4_000 * dim);
+    let base = bytes(&data);
+    let rows = Originals::new(Dtype::F32, dim, &base);
+    let index = built(&rows, &BuildOptions::new(Metric::Cosine, 0), 2);
+    assert!(recall(&rows, &index, &queries, 80) >= 0.95);
+}
+
+#[test]
+fn all_points_equal() {
+    let base = bytes(&[0.5; 2_000 * 64]);
+    let rows = Originals::new(Dtype::F32, 64, &base);
+    for metric in Metric::ALL {
+        let index = built(&rows, &BuildOptions::new(metric, 0), 2);
+        assert!((recall(&rows, &index, &[0.25; 64], 10) - 1.0).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn few_points() {
+    for n in [1, 2, 3, 11] {
+        let base = bytes(&clustered(n, 64, 2, 4));
+        let rows = Originals::new(Dtype::F32, 64, &base);
+        let index = built(&rows, &BuildOptions::new(Metric::InnerProduct, 0), 1);
+        assert_eq!(index.order.len(), n);
+    }
+}
+
+#[test]
+fn hostile_sections_are_searched_without_harm() {
+    let base = bytes(&clustered(1_500, 64, 5, 6));
+    let rows = Originals::new(Dtype::F32, 64, &base);
+    let mut index = built(&rows, &BuildOptions::new(Metric::L2, 0), 1);
+    let mut state = 77;
+    for byte in index.codes.iter_mut().chain(&mut index.edges).chain(index.refine.iter_mut()) {
+        *byte = splitmix(&mut state) as u8;
+    }
+    let quantizer = index.meta.quantizer();
+    let view = IndexView {
+        meta: &index.meta,
+        quantizer: &quantizer,
+        codes: &index.codes,
+        edges: &index.edges,
+        refine: &index.refine,
+    };
+    let (mut query, mut scratch) = (Query::default(), Scratch::default());
+    query.prepare(&quantizer, &[1.0; 64]);
+    view.walk().unwrap().search(&query, 100, &mut scratch);
+    assert!(scratch.refined.iter().all(|c| (c.slot() as usize) < 1_500));
+}
+
+#[test]
+fn the_dial_is_met_on_unseen_queries() {
+    let dim = 64;
+    let data = clustered(20_400, dim, 200, 12);
+    let (base, queries) = data.split_at(20_000 * dim);
+    let base = bytes(base);
+    let rows = Originals::new(Dtype::F32, dim, &base);
+    let index = built(&rows, &BuildOptions::new(Metric::Cosine, 0), 4);
+    for asked in [0.9, 0.95, 0.98] {
+        let effort = index.meta.curve().effort(10, asked);
+        let found = recall(&rows, &index, queries, effort);
+        assert!(found >= f64::from(asked) - 0.02, "asked {asked}, found {found} at {effort}");
+    }
+}

@@ -8,6 +8,7 @@
 
 pub(crate) mod exact;
 pub(crate) mod scalar;
+pub(crate) mod simsimd;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86_64;
 

@@ -1,0 +1,15 @@
+//! Answers a request over one view: which points are eligible, in what order, and how they are
+//! found. Pure: it reads segments and knows no lock, no clock and no thread.
+
+pub(crate) mod cap;
+mod eligible;
+mod scan;
+mod score;
+mod top;
+mod walk;
+
+pub(crate) use eligible::Eligible;
+pub(crate) use scan::scan;
+pub(crate) use score::Scorer;
+pub(crate) use top::{Hit, Top, better};
+pub(crate) use walk::{WalkScratch, walk};
