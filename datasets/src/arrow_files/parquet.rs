@@ -10,6 +10,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Compression;
 
 mod footer;
 mod input;
@@ -55,6 +56,7 @@ fn read(input: Input, blame: Blame, options: &ReadOptions) -> Result<Source> {
         }
         None => ProjectionMask::all(),
     };
+    check_codecs(&metadata, &columns, &blame)?;
     let batch_rows = options.rows_of(fixed_row_bytes(&schema, &blame)?);
     let groups =
         Groups { input, metadata, columns, batch_rows, blame, current: None, group: 0, row: 0 };
@@ -72,6 +74,30 @@ fn promised_rows(metadata: &ArrowReaderMetadata, at: u64, blame: &Blame) -> Resu
         let found = format!("{} rows", file.file_metadata().num_rows());
         blame.malformed(Position::byte(at), "the sum of the rows of the row groups", found, FIX)
     })
+}
+
+/// Refuses a compression that this build can't undo, before the first row is delivered.
+fn check_codecs(
+    metadata: &ArrowReaderMetadata,
+    columns: &ProjectionMask,
+    blame: &Blame,
+) -> Result<()> {
+    for (number, group) in metadata.metadata().row_groups().iter().enumerate() {
+        for (leaf, column) in group.columns().iter().enumerate() {
+            let codec = column.compression();
+            let known = !matches!(codec, Compression::BROTLI(_) | Compression::LZO);
+            if columns.leaf_included(leaf) && !known {
+                let at = Position { row_group: Some(number), ..Position::UNKNOWN };
+                return Err(blame.unsupported(
+                    at,
+                    "pages compressed with snappy, gzip, zstd, lz4 or not at all",
+                    format!("{codec} in column {}", column.column_path()),
+                    "write the file again, with zstd",
+                ));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The batches of every row group.

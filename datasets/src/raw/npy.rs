@@ -65,7 +65,7 @@ pub(crate) fn header(file: &mut RawFile) -> Result<Header> {
         return Err(file.blame.malformed(
             Position::byte(0),
             "\"\\x93NUMPY\"",
-            format!("{:?}", magic.escape_ascii().to_string()),
+            format!("\"{}\"", magic.escape_ascii()),
             "save the array with numpy.save",
         ));
     }
