@@ -2,8 +2,10 @@
 
 use std::io::{self, Stdout, Write, stdout};
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, presets};
-use console::Term;
+use comfy_table::{
+    CellAlignment, ColumnConstraint, ContentArrangement, Row, Table, Width, presets,
+};
+use console::{Term, measure_text_width};
 use serde_json::Value;
 
 /// How a column of a table is laid out.
@@ -62,7 +64,9 @@ impl Output {
 fn render(columns: &[(&str, Layout)], rows: Vec<Vec<String>>, width: Option<u16>) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    table.set_header(columns.iter().map(|(name, _)| *name));
+    let mut header = Row::from(columns.iter().map(|(name, _)| *name));
+    header.max_height(1);
+    table.set_header(header);
     for row in rows {
         let mut row = Row::from(row);
         row.max_height(1);
@@ -71,11 +75,16 @@ fn render(columns: &[(&str, Layout)], rows: Vec<Vec<String>>, width: Option<u16>
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
-    for (column, (_, layout)) in table.column_iter_mut().zip(columns) {
+    for (column, (name, layout)) in table.column_iter_mut().zip(columns) {
         column.set_padding((0, 2));
-        if *layout != Layout::Flexible {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
+        column.set_constraint(match layout {
+            Layout::Left | Layout::Right => ColumnConstraint::ContentWidth,
+            // A header is never cut.
+            Layout::Flexible => {
+                let width = measure_text_width(name).saturating_add(2);
+                ColumnConstraint::LowerBoundary(Width::Fixed(width as u16))
+            }
+        });
         if *layout == Layout::Right {
             column.set_cell_alignment(CellAlignment::Right);
         }
@@ -104,7 +113,7 @@ mod tests {
         assert!(lines[0].starts_with("rank  title"), "{text}");
         assert!(lines[1].starts_with("   1  猫"), "{text}");
         let place = |line: &str, word: &str| {
-            console::measure_text_width(line.split(word).next().unwrap_or_default())
+            measure_text_width(line.split(word).next().unwrap_or_default())
         };
         assert_eq!(place(lines[0], "where"), place(lines[1], "cats"));
         assert_eq!(place(lines[1], "cats"), place(lines[2], "aww"));
@@ -115,6 +124,6 @@ mod tests {
         let text = render(COLUMNS, rows(), Some(30));
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains('…') && text.contains("cats"), "{text}");
-        assert!(text.lines().all(|line| console::measure_text_width(line) <= 30), "{text}");
+        assert!(text.lines().all(|line| measure_text_width(line) <= 30), "{text}");
     }
 }

@@ -301,6 +301,28 @@ fn paths_are_checked() {
 }
 
 #[test]
+fn the_demo_finds_what_a_person_expects_and_its_hints_work() {
+    let dir = Dir::new();
+    let place = dir.text("it's here");
+    let text = works(&["demo", "--dir", &place]);
+    for words in ["Cuillins Isle of Skye", "r/nasa", "Simple Italian Bruschetta", "Try next"] {
+        assert!(text.contains(words), "{words} is not in {text}");
+    }
+    let hints: Vec<_> =
+        text.lines().filter(|line| line.contains(".nf'") && line.starts_with("  /")).collect();
+    assert_eq!(hints.len(), 2, "{text}");
+    for hint in hints {
+        let output = Command::new("sh").args(["-c", hint]).output().expect("a shell");
+        assert!(output.status.success(), "{hint}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    for name in ["posts.nf", "communities.nf"] {
+        works(&["verify", &format!("{place}/{name}")]);
+    }
+    fails(&["demo", "--dir", &place], 1, &["posts.nf", "already exists"]);
+    works(&["verify", &format!("{place}/posts.nf")]);
+}
+
+#[test]
 fn output_that_nobody_reads_is_no_failure() {
     let (_dir, path) = loaded();
     let mut child = Command::new(env!("CARGO_BIN_EXE_nearfield"))

@@ -62,8 +62,9 @@ impl Error {
     }
 }
 
-/// Writes what clap found wrong as one line: its first paragraph, its tips, where to look.
-pub fn report_usage(error: &clap::Error) -> ExitCode {
+/// Writes what clap found wrong with `command` as one line: its first paragraph, its tips, where to
+/// look.
+pub fn report_usage(error: &clap::Error, command: &str) -> ExitCode {
     if !error.use_stderr() {
         // `--help` and `--version`.
         return match error.print() {
@@ -71,20 +72,16 @@ pub fn report_usage(error: &clap::Error) -> ExitCode {
             Err(error) => Error::Output(error).report(),
         };
     }
-    eprintln!("{}", usage_line(&error.render().to_string()));
+    eprintln!("{}", usage_line(&error.render().to_string(), command));
     ExitCode::from(2)
 }
 
-fn usage_line(rendered: &str) -> String {
+fn usage_line(rendered: &str, command: &str) -> String {
     let mut line = String::new();
-    let mut command = "nearfield".to_owned();
     for paragraph in rendered.split("\n\n") {
         let text = one_line(paragraph);
         if let Some(tip) = text.strip_prefix("tip: ") {
             line = format!("{line}; {tip}");
-        } else if let Some(usage) = text.strip_prefix("Usage: ") {
-            let words = usage.split(' ').take_while(|word| !word.starts_with(['<', '[', '-', '(']));
-            command = words.collect::<Vec<_>>().join(" ");
         } else if line.is_empty() {
             line = text;
         }
@@ -102,14 +99,14 @@ mod tests {
                         '--foo'\n\nUsage: nearfield search --foo <FOO> <PATH>\n\nFor more information, \
                         try '--help'.\n";
         assert_eq!(
-            usage_line(rendered),
+            usage_line(rendered, "nearfield search"),
             "error: unexpected argument '--fo' found; a similar argument exists: '--foo'; \
              run `nearfield search --help`"
         );
         let missing = "error: the following required arguments were not provided:\n  <PATH>\n  --dim \
                        <DIM>\n\nUsage: nearfield create --dim <DIM> <PATH>\n";
         assert_eq!(
-            usage_line(missing),
+            usage_line(missing, "nearfield create"),
             "error: the following required arguments were not provided: <PATH> --dim <DIM>; \
              run `nearfield create --help`"
         );

@@ -40,7 +40,7 @@ pub fn run(args: &Args, out: &Output) -> Result<()> {
     let points = collection.get(&ids, args.with_vectors)?;
     if out.is_json() {
         out.json(&to_json(&args.ids, &points, &config.schema))?;
-    } else {
+    } else if points.found.contains(&true) {
         write_table(&args.ids, &points, &config.schema, out)?;
     }
     match args.ids.iter().zip(&points.found).find(|(_, found)| !**found) {

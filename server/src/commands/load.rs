@@ -1,12 +1,13 @@
 //! `nearfield load`: points from files into a collection, which is created if it isn't there.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use arrow_array::RecordBatch;
 use indicatif::HumanCount;
-use nearfield::{Collection, LoadReport, Metric, Mode, OpenOptions, Schema};
-use nearfield_datasets::{InferOptions, Inferred};
+use nearfield::{Collection, LoadOptions, LoadReport, Metric, Mode, OpenOptions, Schema};
+use nearfield_datasets::{InferOptions, Inferred, ReadError};
 use serde_json::json;
 
 use super::{Error, Result, Storage, args};
@@ -61,21 +62,35 @@ pub fn run(args: &Args, out: &Output) -> Result<()> {
     }
     let start = Instant::now();
     let options = source::load_options(&inferred);
+    let schema = collection.config().schema.clone();
+    let report = fill(collection, created, files.batches(), &options)?;
+    write_report(&report, &schema, created, start.elapsed(), out)
+}
+
+/// Loads batches and closes the collection. One that was `created` for them goes away again if
+/// they can't be loaded.
+pub fn fill(
+    collection: Collection,
+    created: bool,
+    batches: impl Iterator<Item = std::result::Result<RecordBatch, ReadError>>,
+    options: &LoadOptions,
+) -> Result<LoadReport> {
     let loaded = progress::watch("loading", |progress| {
-        let report = collection.load(files.batches(), &options, progress)?;
+        let report = collection.load(batches, options, progress)?;
         collection.close()?;
         Ok(report)
     });
-    let elapsed = start.elapsed();
-    match loaded {
-        Ok(report) => write_report(&report, &collection.config().schema, created, elapsed, out),
-        Err(error) => {
-            if created {
-                remove(collection, args)?;
-            }
-            Err(Error::Core(error))
+    if loaded.is_err() && created {
+        let path = collection.path().map(Path::to_owned);
+        // What went wrong first is what is told.
+        let _ = collection.close();
+        drop(collection);
+        if let Some(path) = path {
+            let what = format!("{}: cannot remove what was not loaded", path.display());
+            fs::remove_dir_all(&path).map_err(Error::system(what))?;
         }
     }
+    loaded.map_err(Error::Core)
 }
 
 fn create(args: &Args, inferred: &Inferred) -> Result<Collection> {
@@ -102,14 +117,6 @@ fn open(args: &Args) -> Result<Collection> {
         )));
     }
     Ok(collection)
-}
-
-/// Takes away the collection that this load created and could not fill.
-fn remove(collection: Collection, args: &Args) -> Result<()> {
-    collection.close()?;
-    drop(collection);
-    let path = args.path.display();
-    fs::remove_dir_all(&args.path).map_err(Error::system(format!("{path}: cannot remove")))
 }
 
 fn write_schema(collection: &Collection, inferred: &Inferred, out: &Output) -> Result<()> {

@@ -17,7 +17,7 @@ mod verify;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use nearfield::{Collection, OpenOptions};
 
 use crate::output::Output;
@@ -59,11 +59,21 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return error::report_usage(&error),
+        Err(error) => return error::report_usage(&error, &command_given()),
     };
     match run(&cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
+    }
+}
+
+/// The command as far as it was given, e.g. `nearfield search`.
+fn command_given() -> String {
+    let cli = Cli::command();
+    let mut names = std::env::args_os().skip(1).filter_map(|arg| arg.into_string().ok());
+    match names.find(|name| cli.find_subcommand(name).is_some()) {
+        Some(name) => format!("nearfield {name}"),
+        None => "nearfield".into(),
     }
 }
 
@@ -87,8 +97,6 @@ fn open(path: &Path) -> Result<Collection> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

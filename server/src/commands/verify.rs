@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use indicatif::HumanCount;
 use serde_json::json;
 
 use super::{Result, open};
@@ -36,10 +37,10 @@ pub fn run(args: &Args, out: &Output) -> Result<()> {
     out.line(&format!(
         "{}: sound; read {} bytes of {} files, {} blocks, {} points",
         args.path.display(),
-        report.bytes,
+        HumanCount(report.bytes),
         report.files,
-        report.blocks,
-        report.points
+        HumanCount(report.blocks),
+        HumanCount(report.points)
     ))?;
     Ok(())
 }

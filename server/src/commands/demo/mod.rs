@@ -14,10 +14,11 @@ use nearfield_datasets::{InferOptions, ReadError, ReadOptions, Source, infer};
 use serde_json::json;
 use tempfile::TempDir;
 
+use super::load::fill;
 use super::search::duration;
 use super::{Error, Result, Storage};
 use crate::output::Output;
-use crate::{progress, source};
+use crate::source;
 
 const EXAMPLE: &str = "\
 Example:
@@ -105,9 +106,7 @@ fn load_one(
     config.space = Some(SPACE.parse()?);
     let collection = Collection::create(path, config)?;
     let options = source::load_options(&inferred);
-    let batches = source()?;
-    progress::watch("loading", |progress| collection.load(batches, &options, progress))?;
-    collection.close()?;
+    fill(collection, true, source()?, &options)?;
     let elapsed = start.elapsed();
     let options = OpenOptions { mode: Mode::Read, ..OpenOptions::default() };
     Ok((Collection::open(path, options)?, elapsed))

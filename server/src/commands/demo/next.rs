@@ -22,8 +22,9 @@ pub fn write(dir: &Path, out: &Output) -> Result<()> {
         "or in Python (`make test` builds the package into .venv)".into(),
         "  import nearfield as nf".into(),
         format!("  posts = nf.open({:?})", dir.join("posts.nf").to_string_lossy()),
-        format!("  query = posts.get([{POST:?}])[\"vector\"]"),
-        "  print(posts.search(query, k=5, with_attributes=[\"title\"]).to_pandas())".into(),
+        format!("  query = posts.get([{POST:?}])[\"vector\"][0]"),
+        "  hits = posts.search(query, k=5, with_attributes=[\"title\"])".into(),
+        "  print(*hits.attributes[\"title\"], sep=\"\\n\")".into(),
     ];
     for line in lines {
         out.line(&line)?;

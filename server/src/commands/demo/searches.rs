@@ -70,18 +70,19 @@ fn interest(sample: &Sample, out: &Output) -> Result<Value> {
         cap: Some(Cap { group_by: "subreddit".into(), max_per_group: 2 }),
         decay: Some(Decay {
             column: "created_utc".into(),
-            half_life: Duration::from_secs(90 * 86_400),
+            half_life: Duration::from_secs(180 * 86_400),
             origin_us: Some(NEWEST_US),
-            weight: 0.25,
+            weight: 0.2,
         }),
         ..leaving_out(&LIKED, 8)
     };
     let found = search(&sample.posts, &LIKED, &request)?;
-    let heading = format!(
-        "3. A user's interest, newest first, at most 2 a community: the mean of {} posts of \
-         r/Cooking",
-        LIKED.len()
-    );
+    let mut heading =
+        "3. A user's interest, newest first, at most 2 a community: the mean of".to_owned();
+    for id in LIKED {
+        let [title, community] = text(&sample.posts, id, ["title", "subreddit"])?;
+        heading = format!("{heading}\n   \"{title}\" in r/{community}");
+    }
     let layout =
         [SCORE, ("similarity", Layout::Right), ("posted", Layout::Left), COMMUNITY_COLUMN, TITLE];
     show(out, &heading, &layout, &found, |at| {
