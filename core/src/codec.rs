@@ -2,6 +2,8 @@
 //!
 //! The encoding is spelt out in `docs/format.md`, so that another crate can replace this one.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use bincode::config::{Configuration, Fixint, Limit, LittleEndian};
 use bincode::{Decode, Encode};
 

@@ -4,6 +4,8 @@
 //! manifest holds, for each segment, its length and the checksum of its footer, which in turn
 //! covers its table and its block checksums: a file swapped for another is found at open.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use bincode::{Decode, Encode};
 
 use crate::codec;

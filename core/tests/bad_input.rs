@@ -20,9 +20,9 @@ fn collection(id_type: IdType, dtype: Dtype) -> Collection {
 }
 
 /// The error of an upsert, after which the collection must be empty.
-fn refused(collection: &Collection, ids: Ids, data: VectorData<'_>) -> String {
+fn refused(collection: &Collection, ids: &Ids, data: VectorData<'_>) -> String {
     let vectors = Vectors::new(2, data).unwrap();
-    let error = collection.upsert(&ids, &vectors, None, &Progress::new()).unwrap_err();
+    let error = collection.upsert(ids, &vectors, None, &Progress::new()).unwrap_err();
     assert!(matches!(error, Error::InvalidArgument { .. }), "{error}");
     assert!(collection.is_empty());
     let text = error.to_string();
@@ -38,31 +38,31 @@ fn f32s(data: &[f32]) -> VectorData<'_> {
 fn vectors_that_cannot_be_compared() {
     let c = collection(IdType::U64, Dtype::F32);
     let ids = || Ids::U64(vec![10, 11, 12]);
-    let text = refused(&c, ids(), f32s(&[1.0, 2.0, 3.0, f32::NAN, 5.0, 6.0]));
+    let text = refused(&c, &ids(), f32s(&[1.0, 2.0, 3.0, f32::NAN, 5.0, 6.0]));
     assert!(text.contains("row 1") && text.contains("NaN"), "{text}");
-    let text = refused(&c, ids(), f32s(&[1.0, 2.0, 3.0, 4.0, f32::NEG_INFINITY, 6.0]));
+    let text = refused(&c, &ids(), f32s(&[1.0, 2.0, 3.0, 4.0, f32::NEG_INFINITY, 6.0]));
     assert!(text.contains("row 2") && text.contains("inf"), "{text}");
-    let text = refused(&c, ids(), f32s(&[1.0, 2.0, 0.0, -0.0, 5.0, 6.0]));
+    let text = refused(&c, &ids(), f32s(&[1.0, 2.0, 0.0, -0.0, 5.0, 6.0]));
     assert!(text.contains("row 1") && text.contains("zero vector"), "{text}");
     let data = vec![1.0, 2.0, 3.0, 4.0, 5.0, 1e300];
-    let text = refused(&c, ids(), VectorData::F64(data.into()));
+    let text = refused(&c, &ids(), VectorData::F64(data.into()));
     assert!(text.contains("row 2") && text.contains("1000000000"), "{text}");
-    let text = refused(&c, Ids::U64(vec![1]), VectorData::U8(vec![1, 2].into()));
+    let text = refused(&c, &Ids::U64(vec![1]), VectorData::U8(vec![1, 2].into()));
     assert!(text.contains("u8"), "{text}");
-    let text = refused(&c, ids(), f32s(&[1.0, 2.0]));
+    let text = refused(&c, &ids(), f32s(&[1.0, 2.0]));
     assert!(text.contains('3') && text.contains('1'), "{text}");
 
     let half = collection(IdType::U64, Dtype::F16);
-    let text = refused(&half, Ids::U64(vec![1]), f32s(&[1.0, 70_000.0]));
+    let text = refused(&half, &Ids::U64(vec![1]), f32s(&[1.0, 70_000.0]));
     assert!(text.contains("16-bit") && text.contains("70000"), "{text}");
-    let text = refused(&half, Ids::U64(vec![1]), f32s(&[1e-30, 0.0]));
+    let text = refused(&half, &Ids::U64(vec![1]), f32s(&[1e-30, 0.0]));
     assert!(text.contains("zero vector"), "{text}");
     let bytes = collection(IdType::U64, Dtype::U8);
     for wrong in [-1.0, 256.0, 0.5] {
-        let text = refused(&bytes, Ids::U64(vec![1]), f32s(&[1.0, wrong]));
+        let text = refused(&bytes, &Ids::U64(vec![1]), f32s(&[1.0, wrong]));
         assert!(text.contains("integer of 0 to 255"), "{text}");
     }
-    let text = refused(&bytes, Ids::U64(vec![1]), VectorData::I8(vec![1, 2].into()));
+    let text = refused(&bytes, &Ids::U64(vec![1]), VectorData::I8(vec![1, 2].into()));
     assert!(text.contains("i8"), "{text}");
 }
 
@@ -77,16 +77,16 @@ fn another_dimension() {
 #[test]
 fn ids_that_no_point_can_have() {
     let c = collection(IdType::U64, Dtype::F32);
-    let text = refused(&c, Ids::U64(vec![1, u64::MAX]), f32s(&[1.0; 4]));
+    let text = refused(&c, &Ids::U64(vec![1, u64::MAX]), f32s(&[1.0; 4]));
     assert!(text.contains("row 1"), "{text}");
-    let text = refused(&c, Ids::Str(vec!["a".to_owned()]), f32s(&[1.0; 2]));
+    let text = refused(&c, &Ids::Str(vec!["a".to_owned()]), f32s(&[1.0; 2]));
     assert!(text.contains("integers"), "{text}");
     let c = collection(IdType::Str, Dtype::F32);
-    let text = refused(&c, Ids::Str(vec!["a".to_owned(), String::new()]), f32s(&[1.0; 4]));
+    let text = refused(&c, &Ids::Str(vec!["a".to_owned(), String::new()]), f32s(&[1.0; 4]));
     assert!(text.contains("row 1") && text.contains("0 bytes"), "{text}");
-    let text = refused(&c, Ids::Str(vec!["a".repeat(513)]), f32s(&[1.0; 2]));
+    let text = refused(&c, &Ids::Str(vec!["a".repeat(513)]), f32s(&[1.0; 2]));
     assert!(text.contains("513 bytes"), "{text}");
-    let text = refused(&c, Ids::U64(vec![1]), f32s(&[1.0; 2]));
+    let text = refused(&c, &Ids::U64(vec![1]), f32s(&[1.0; 2]));
     assert!(text.contains("strings"), "{text}");
     let longest = Ids::Str(vec!["a".repeat(512)]);
     c.upsert(&longest, &Vectors::from_f32(2, &[1.0; 2]).unwrap(), None, &Progress::new()).unwrap();

@@ -73,7 +73,10 @@ fn readers_beside_a_writer_see_whole_states() {
                         let points = reader.get(&Ids::U64(vec![0, ROWS - 1]), true).unwrap();
                         let vectors = points.batch.column_by_name("vector").unwrap().to_data();
                         let values = vectors.child_data()[0].buffer::<f32>(0);
-                        assert!(values.iter().all(|v| *v == values[0]), "{values:?}");
+                        assert!(
+                            values.iter().all(|v| v.to_bits() == values[0].to_bits()),
+                            "{values:?}"
+                        );
                         opened += 1;
                     }
                     opened

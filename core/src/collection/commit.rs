@@ -10,7 +10,7 @@
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use super::state::open_written;
-use super::view::{SegmentHandle, View};
+use super::view::View;
 use super::{Collection, Writer};
 use crate::error::{Error, Result};
 use crate::format::crc;
@@ -19,7 +19,7 @@ use crate::manifest::{
     CURRENT, CURRENT_NEW, SegmentRecord, TombstoneRecord, encode_current, manifest_file,
     segment_file, tombstones_file,
 };
-use crate::segment::{Dead, Kept, write_segment};
+use crate::segment::{Dead, Kept, SegmentHandle, write_segment};
 use crate::types::Durability;
 use crate::vfs::Directory;
 
@@ -52,7 +52,9 @@ impl<'a> Change<'a> {
     pub(super) fn begin(collection: &'a Collection, operation: &'static str) -> Result<Self> {
         let base = collection.view(operation)?;
         let Some(writer) = &collection.writer else { return Err(Error::ReadOnly { operation }) };
-        let writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Ok(writer) = writer.lock() else {
+            return Err(Error::Poisoned { cause: "a worker panicked".to_owned() });
+        };
         if let Some(cause) = &writer.poisoned {
             return Err(Error::Poisoned { cause: cause.clone() });
         }

@@ -10,6 +10,7 @@ mod ingest;
 mod input;
 mod load;
 mod open;
+mod plan;
 mod pool;
 mod search;
 mod state;
@@ -25,11 +26,12 @@ use arrow_array::RecordBatch;
 use crate::config::{CollectionConfig, LoadOptions, LoadReport, OpenOptions, Progress};
 use crate::error::{Error, Result};
 use crate::results::{Points, Stats, VerifyReport};
+use crate::segment::SegmentHandle;
 use crate::types::{Durability, Ids, Vectors};
 use crate::vfs::{Directory, Lock};
 
 pub(crate) use pool::pool;
-pub(crate) use view::{Place, SegmentHandle, View};
+pub(crate) use view::{Place, View};
 
 /// An open collection. Shared by reference between threads; every method takes `&self`.
 pub struct Collection {

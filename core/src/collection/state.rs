@@ -3,17 +3,19 @@
 //! A writer may replace the state meanwhile and unlink files of the old one. A reader that
 //! misses a file starts again from `CURRENT`; once all files are mapped they stay readable.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::io;
 use std::sync::Arc;
 
-use super::view::{SegmentHandle, View};
+use super::view::View;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::format::{Fault, crc};
 use crate::manifest::{
     CURRENT, MANIFEST_BYTES_MAX, Manifest, SegmentRecord, decode_current, manifest_file,
 };
-use crate::segment::{Dead, Segment};
+use crate::segment::{Dead, Segment, SegmentHandle};
 use crate::types::MemoryMode;
 use crate::vfs::{Access, Directory};
 

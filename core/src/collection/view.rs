@@ -6,8 +6,8 @@ use arrow_array::ArrayRef;
 
 use crate::config::CollectionConfig;
 use crate::error::Result;
-use crate::manifest::{ConfigRecord, Manifest, SegmentRecord};
-use crate::segment::{Column, ColumnOut, Dead, IdRef, Segment};
+use crate::manifest::{ConfigRecord, Manifest};
+use crate::segment::{Column, ColumnOut, IdRef, SegmentHandle};
 
 /// One state of a collection. Swapped whole; never changed.
 #[derive(Debug)]
@@ -24,37 +24,12 @@ pub(crate) struct View {
     pub(crate) segments: Vec<Arc<SegmentHandle>>,
 }
 
-/// A segment and which of its slots are dead.
-#[derive(Debug)]
-pub(crate) struct SegmentHandle {
-    pub(crate) record: SegmentRecord,
-    pub(crate) segment: Arc<Segment>,
-    /// `None` when every slot is alive.
-    pub(crate) dead: Option<Arc<Dead>>,
-}
-
 /// Where a point is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Position in [`View::segments`].
     pub(crate) segment: u32,
     pub(crate) slot: u32,
-}
-
-impl SegmentHandle {
-    /// Number of slots that are alive.
-    pub(crate) fn alive(&self) -> u32 {
-        self.segment.rows() - self.dead.as_ref().map_or(0, |d| d.count())
-    }
-
-    pub(crate) fn is_alive(&self, slot: u32) -> bool {
-        self.dead.as_ref().is_none_or(|d| !d.contains(slot))
-    }
-
-    /// Slots that are alive, ascending.
-    pub(crate) fn alive_slots(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..self.segment.rows()).filter(|slot| self.is_alive(*slot))
-    }
 }
 
 impl View {
@@ -81,13 +56,11 @@ impl View {
         let finders: Result<Vec<_>> = self.segments.iter().map(|s| s.segment.finder()).collect();
         let finders = finders?;
         let find = |id: IdRef<'_>| {
-            let newest_first = self.segments.iter().zip(&finders).enumerate().rev();
-            newest_first
-                .filter_map(|(segment, (handle, finder))| {
-                    let slot = finder.find(id).filter(|slot| handle.is_alive(*slot))?;
-                    Some(Place { segment: segment as u32, slot })
-                })
-                .next()
+            let mut newest_first = self.segments.iter().zip(&finders).enumerate().rev();
+            newest_first.find_map(|(segment, (handle, finder))| {
+                let slot = finder.find(id).filter(|slot| handle.is_alive(*slot))?;
+                Some(Place { segment: segment as u32, slot })
+            })
         };
         Ok(ids.map(find).collect())
     }

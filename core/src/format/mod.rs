@@ -3,6 +3,8 @@
 //! Invariant: decoding any bytes ends in a value or a [`Fault`]; nothing is allocated from a
 //! count before the count was compared with the length of the file. `docs/format.md` draws it.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 mod checksum;
 mod header;
 mod table;

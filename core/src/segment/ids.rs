@@ -1,5 +1,7 @@
 //! Ids in place: read and compared by slot without allocating.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use crate::format::{Decoded, Entry, Fault};
 use crate::types::{Ids, PointId};
 

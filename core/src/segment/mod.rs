@@ -6,6 +6,7 @@
 
 pub(crate) mod attributes;
 mod checked;
+mod handle;
 mod ids;
 mod meta;
 mod reader;
@@ -14,10 +15,11 @@ mod tombstones;
 mod verify;
 mod writer;
 
-pub(crate) use attributes::{Column, ColumnOut, Dictionary};
+pub(crate) use attributes::{Column, ColumnOut};
+pub(crate) use handle::SegmentHandle;
 pub(crate) use ids::{IdColumn, IdRef};
-pub(crate) use reader::{Finder, Segment, SegmentBytes};
+pub(crate) use reader::{Segment, SegmentBytes};
 pub(crate) use rows::{Kept, Rows};
 pub(crate) use tombstones::Dead;
 pub(crate) use verify::verify_segment;
-pub(crate) use writer::{Sealed, write_segment};
+pub(crate) use writer::write_segment;

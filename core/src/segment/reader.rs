@@ -6,6 +6,8 @@
 //! bulk (codes, edges, 8-bit rows, vectors) only by `verify`: a wrong byte there can change a
 //! score, not more.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +17,11 @@ use super::checked::Checked;
 use super::ids::{IdColumn, IdRef, check_offsets};
 use super::meta::SegmentMeta;
 use crate::codec;
+use crate::codes::Quantizer;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::format::{Decoded, Fault, SectionKind, Table, crc};
-use crate::graph::IndexView;
+use crate::graph::{IndexMeta, IndexView};
 use crate::manifest::Shape;
 use crate::originals::Originals;
 use crate::types::{Dtype, IdType, MemoryMode};
@@ -33,6 +36,8 @@ pub(crate) struct Segment {
     pinned: Option<(Bytes, Bytes)>,
     table: Table,
     meta: SegmentMeta,
+    /// Encodes queries for the index.
+    quantizer: Option<Quantizer>,
     dim: usize,
     dtype: Dtype,
     codes: Range<usize>,
@@ -131,6 +136,8 @@ impl Segment {
     pub(crate) fn open(file: Bytes, path: &Path, config: &CollectionConfig) -> Result<Self> {
         let mut segment = Self::assemble(file, path, config).map_err(|f| f.at(path))?;
         segment.check_index().map_err(|f| f.at(path))?;
+        // Not before: it relies on the metadata making sense.
+        segment.quantizer = segment.meta.index.as_ref().map(IndexMeta::quantizer);
         segment.place(config.memory)?;
         Ok(segment)
     }
@@ -199,6 +206,7 @@ impl Segment {
         Ok(Self {
             path: path.to_owned(),
             pinned: None,
+            quantizer: None,
             meta,
             dim: config.dim,
             dtype: config.dtype,
@@ -243,10 +251,6 @@ impl Segment {
         self.meta.rows
     }
 
-    pub(crate) fn dim(&self) -> usize {
-        self.dim
-    }
-
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -284,7 +288,8 @@ impl Segment {
             Some((codes, edges)) => (&**codes, &**edges),
             None => (self.slice(&self.codes), self.slice(&self.edges)),
         };
-        Some(IndexView { meta, codes, edges, refine: self.slice(&self.refine) })
+        let quantizer = self.quantizer.as_ref()?;
+        Some(IndexView { meta, quantizer, codes, edges, refine: self.slice(&self.refine) })
     }
 
     /// The ids, by slot.
@@ -307,7 +312,7 @@ impl Segment {
         Ok(IdColumn::Str { offsets, bytes })
     }
 
-    /// Finds ids; for many of them, better than [`Self::find`].
+    /// Finds ids.
     pub(crate) fn finder(&self) -> Result<Finder<'_>> {
         let order = self.id_order()?;
         Ok(Finder { ids: self.ids()?, order, rows: self.meta.rows })
@@ -317,11 +322,6 @@ impl Segment {
     pub(super) fn id_order(&self) -> Result<&[[u8; 4]]> {
         let order = self.ids.order.all(&self.file, self.sums()).map_err(|f| f.at(&self.path))?;
         Ok(order.as_chunks().0)
-    }
-
-    /// The slot of an id.
-    pub(crate) fn find(&self, id: IdRef<'_>) -> Result<Option<u32>> {
-        Ok(self.finder()?.find(id))
     }
 
     /// The attribute column at a position of the schema, which must have one there.

@@ -133,7 +133,9 @@ impl Rows {
             self.vectors.copy_within(start..start + row_bytes, point * row_bytes);
         }
         self.vectors.truncate(row_of.len() * row_bytes);
-        by_id.iter_mut().for_each(|row| *row = point_of[*row as usize]);
+        for point in &mut by_id {
+            *point = point_of[*point as usize];
+        }
         Kept { rows: self, row_of, by_id }
     }
 }

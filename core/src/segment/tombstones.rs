@@ -7,6 +7,8 @@
 //!
 //! A file holds one generation, whole; `crc` is the CRC32C of everything before it.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use crate::format::{
     Decoded, Fault, FileKind, HEADER_BYTES, crc, decode_header, encode_header, u32_at, u64_at,
 };
@@ -23,11 +25,6 @@ impl Dead {
     /// No slot of a segment of `rows`.
     pub(crate) fn none(rows: u32) -> Self {
         Self { rows, words: vec![0; (rows as usize).div_ceil(64)], count: 0 }
-    }
-
-    /// Dense bits, 64 slots a word.
-    pub(crate) fn words(&self) -> &[u64] {
-        &self.words
     }
 
     /// Number of dead slots.
@@ -81,7 +78,8 @@ impl Dead {
             );
         }
         let words: Vec<u64> = words.as_chunks().0.iter().map(|w| u64::from_le_bytes(*w)).collect();
-        let beyond = words.last().is_some_and(|w| rows % 64 != 0 && w >> (rows % 64) != 0);
+        let beyond =
+            words.last().is_some_and(|w| !rows.is_multiple_of(64) && w >> (rows % 64) != 0);
         let count: u32 = words.iter().map(|w| w.count_ones()).sum();
         if beyond || u64_at(body, HEADER_BYTES + 8) != Some(u64::from(count)) {
             return bad("as many dead rows as stated".to_owned(), format!("{count}"));

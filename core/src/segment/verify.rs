@@ -1,5 +1,7 @@
 //! Reads every byte of a segment: checksums, padding, and whether the parts make sense together.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use super::Segment;
 use super::checked::check_block;
 use super::ids::IdRef;

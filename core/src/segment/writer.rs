@@ -56,12 +56,11 @@ pub(crate) fn write_segment(
 ) -> Result<Sealed> {
     // Slot to point: the order of the index, else that of the points.
     let identity: Vec<u32>;
-    let order = match index {
-        Some(index) => &index.order,
-        None => {
-            identity = (0..points.len() as u32).collect();
-            &identity
-        }
+    let order = if let Some(index) = index {
+        &index.order
+    } else {
+        identity = (0..points.len() as u32).collect();
+        &identity
     };
     let sections = sections(config, points, index, order)?;
     let planned: Vec<Planned> = sections.iter().map(Section::planned).collect();
@@ -167,7 +166,7 @@ impl Out<'_> {
             Content::Borrowed(bytes) => self.summed(bytes)?,
             Content::Rows(originals, order) => {
                 let mut chunk = Vec::with_capacity(CHUNK_BYTES + originals.row_bytes());
-                for row in order.iter() {
+                for row in *order {
                     chunk.extend_from_slice(originals.row(*row as usize));
                     if chunk.len() >= CHUNK_BYTES {
                         self.summed(&chunk)?;

@@ -4,6 +4,8 @@
 //! Invariants: the bytes never change while a [`Bytes`] lives, and they start on a page, so that
 //! an aligned section of a file is aligned in memory too.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};

@@ -63,7 +63,7 @@ pub fn config(dim: usize) -> CollectionConfig {
 /// Values of [`every_type`] for rows `from..to`; every seventh of a column is null.
 pub fn attributes(from: u64, to: u64) -> RecordBatch {
     let rows = || from..to;
-    let some = |row: u64, column: u64| (row + column) % 7 != 0;
+    let some = |row: u64, column: u64| !(row + column).is_multiple_of(7);
     let mut flairs = ListBuilder::new(StringBuilder::new());
     for row in rows() {
         if some(row, 1) {
@@ -164,7 +164,7 @@ pub fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
 /// The bytes of the one segment.
 pub fn only_segment(root: &Path) -> Vec<u8> {
     let mut segments: Vec<_> =
-        files(root).into_iter().filter(|(name, _)| name.ends_with(".seg")).collect();
+        files(root).into_iter().filter(|(name, _)| name.starts_with("segments")).collect();
     assert_eq!(segments.len(), 1, "segments of {}", root.display());
     segments.remove(0).1
 }

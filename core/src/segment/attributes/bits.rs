@@ -1,5 +1,7 @@
 //! Rows of bits, in 64-bit words; the bits beyond the last row are zero.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 /// Bits that grow.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Bits {

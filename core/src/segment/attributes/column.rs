@@ -3,9 +3,9 @@
 //! Invariant: the bytes behind a [`Column`] were compared with their checksums (text: are, block
 //! by block, when read) and every code and offset in them is within bounds.
 
-use arrow_array::ArrayRef;
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use super::{ColumnOut, bit_at};
+use super::bit_at;
 use crate::error::Result;
 use crate::format::Fault;
 use crate::segment::checked::Checked;
@@ -86,20 +86,6 @@ impl<'a> Dictionary<'a> {
     /// The keyword of a code.
     pub(crate) fn get(&self, code: u32) -> Option<&'a str> {
         string_at(self.offsets, self.bytes, code as usize)
-    }
-
-    /// The code of a keyword.
-    pub(crate) fn find(&self, keyword: &str) -> Option<u32> {
-        let (mut low, mut high) = (0, self.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            match self.get(middle as u32)?.cmp(keyword) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return Some(middle as u32),
-            }
-        }
-        None
     }
 }
 
@@ -187,19 +173,6 @@ impl<'a> Column<'a> {
             Fault::damage(at, entry.name(), "UTF-8", "other bytes").at(bytes.path)
         })?;
         Ok(Some(text))
-    }
-
-    /// The values at these slots as an Arrow array of [`AttributeType::arrow`]; `None` and null
-    /// become null.
-    pub(crate) fn take(&self, slots: &[Option<u32>]) -> Result<ArrayRef> {
-        let mut out = ColumnOut::new(self.kind);
-        for slot in slots {
-            match slot {
-                Some(slot) => out.push(self, *slot)?,
-                None => out.push_null(),
-            }
-        }
-        Ok(out.finish())
     }
 }
 

@@ -130,13 +130,13 @@ fn timestamps(array: &ArrayRef, intake: Intake<'_>) -> Result<Vec<Option<u64>>> 
     let microseconds = |values: &mut dyn Iterator<Item = Option<i64>>, scale: i64| {
         let convert = |(row, value): (usize, Option<i64>)| match value {
             None => Ok(None),
-            Some(value) => match value.checked_mul(scale) {
-                Some(us) => Ok(Some(us as u64)),
-                None => {
-                    let found = value.to_string();
-                    Err(intake.bad_row(row, "a time within 292,000 years of 1970", found, ""))
-                }
-            },
+            Some(value) => {
+                let us = value.checked_mul(scale).ok_or_else(|| {
+                    let expected = "a time within 292,000 years of 1970";
+                    intake.bad_row(row, expected, value.to_string(), "")
+                })?;
+                Ok(Some(us as u64))
+            }
         };
         values.enumerate().map(convert).collect::<Result<Vec<_>>>()
     };

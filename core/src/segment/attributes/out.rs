@@ -1,5 +1,7 @@
 //! Values of a column, from any segments, as one Arrow array.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::sync::Arc;
 
 use arrow_array::ArrayRef;
@@ -102,7 +104,7 @@ impl ColumnOut {
 /// Counts the bytes of strings: an Arrow array of them ends at 2 GiB.
 fn grow(bytes: &mut usize, more: usize) -> Result<()> {
     *bytes += more;
-    if *bytes <= i32::MAX as usize {
+    if i32::try_from(*bytes).is_ok() {
         return Ok(());
     }
     Err(Error::ResourceLimit {

@@ -1,5 +1,7 @@
 //! The sections of one attribute column, and the checks before their first use.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -155,7 +157,7 @@ fn read_dictionary<'a>(
         let entry = offset_section.entry();
         check_offsets(entry, offsets, bytes.len())?;
         let readable = (0..dictionary.len() as u32).all(|code| dictionary.get(code).is_some());
-        if !readable || raw.len() % 8 != 0 {
+        if !readable || !raw.len().is_multiple_of(8) {
             let at = byte_section.entry().range.start as u64;
             let name = byte_section.entry().name();
             return Err(Fault::damage(at, name, "keywords in UTF-8", "other bytes"));
@@ -167,7 +169,7 @@ fn read_dictionary<'a>(
 fn check_codes(section: &Checked, codes: &[[u8; 4]], keywords: usize, nulls: bool) -> Decoded<()> {
     let good = |code: u32| (code as usize) < keywords || (nulls && code == NULL_CODE);
     match codes.iter().position(|code| !good(u32::from_le_bytes(*code))) {
-        None if section.len() % 4 == 0 => Ok(()),
+        None if section.len().is_multiple_of(4) => Ok(()),
         position => {
             let entry = section.entry();
             let at = (entry.range.start + position.unwrap_or_default() * 4) as u64;

@@ -1,0 +1,110 @@
+//! Flipped bytes and truncations of every file: `open` or `verify` finds each, names the file,
+//! and until then no call panics.
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{config, files, ids, open, upsert};
+use nearfield::{Collection, Dtype, Effort, Error, IdType, Mode, Progress, SearchRequest, Vectors};
+
+const DIM: usize = 40;
+
+/// An indexed segment, tombstones on it, and a segment without an index.
+fn collection(root: &Path, id_type: IdType) -> PathBuf {
+    let path = root.join("c");
+    let mut config = config(DIM);
+    config.id_type = id_type;
+    config.dtype = Dtype::F16;
+    let collection = Collection::create(&path, config).unwrap();
+    upsert(&collection, 0, 1100);
+    collection.optimize(&Progress::new()).unwrap();
+    upsert(&collection, 0, 30);
+    path
+}
+
+/// Opens, uses and verifies; the first error.
+fn use_all(path: &Path, id_type: IdType) -> nearfield::Result<()> {
+    let reader = open(path, Mode::Read)?;
+    let query = vec![0.5; DIM];
+    let queries = Vectors::from_f32(DIM, &query)?;
+    // Either may find the damage, or not touch it; neither may panic.
+    let mut request = SearchRequest::new(10);
+    request.with_attributes = vec!["tag".to_owned(), "title".to_owned(), "flair".to_owned()];
+    let graph = reader.search(&queries, &request).map(drop);
+    request.effort = Effort::Exact;
+    let exact = reader.search(&queries, &request).map(drop);
+    let get = reader.get(&ids(id_type, 0, 200), true).map(drop);
+    for result in [&graph, &exact, &get] {
+        assert!(matches!(result, Ok(()) | Err(Error::Corruption { .. })), "{result:?}");
+    }
+    let stats = reader.stats().map(drop);
+    let verified = reader.verify().map(drop);
+    stats.and(verified)
+}
+
+fn assert_found(path: &Path, id_type: IdType, name: &str, what: &str) {
+    match use_all(path, id_type) {
+        Err(Error::Corruption { path: at, .. }) => {
+            assert!(at.ends_with(name), "{what} of {name}: {}", at.display());
+        }
+        other => panic!("{what} of {name}: {other:?}"),
+    }
+}
+
+fn every_flip_is_found(id_type: IdType) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = collection(dir.path(), id_type);
+    let mut cases = 0;
+    for (name, good) in files(&path) {
+        let file = path.join(&name);
+        // All of a small file and of the head of a large one; the rest at a stride that is no
+        // multiple of anything in the format.
+        let step = (good.len() / 700).max(1) | 1;
+        let head = 0..good.len().min(400);
+        let tail = good.len().saturating_sub(64)..good.len();
+        for at in head.chain((0..good.len()).step_by(step)).chain(tail) {
+            let mut bad = good.clone();
+            bad[at] ^= 1 << (at % 8);
+            fs::write(&file, &bad).unwrap();
+            assert_found(&path, id_type, &name, &format!("byte {at}"));
+            cases += 1;
+        }
+        fs::write(&file, &good).unwrap();
+    }
+    use_all(&path, id_type).unwrap();
+    assert!(cases > 3000, "{cases} cases");
+}
+
+#[test]
+fn every_flipped_byte_is_found_u64() {
+    every_flip_is_found(IdType::U64);
+}
+
+#[test]
+fn every_flipped_byte_is_found_str() {
+    every_flip_is_found(IdType::Str);
+}
+
+#[test]
+fn every_truncation_and_extension_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = collection(dir.path(), IdType::Str);
+    for (name, good) in files(&path) {
+        let file = path.join(&name);
+        let step = (good.len() / 300).max(1) | 1;
+        for length in (0..good.len()).step_by(step) {
+            fs::write(&file, &good[..length]).unwrap();
+            assert_found(&path, IdType::Str, &name, &format!("length {length}"));
+        }
+        for more in [1, 32, 4096] {
+            let mut longer = good.clone();
+            longer.resize(good.len() + more, 0);
+            fs::write(&file, &longer).unwrap();
+            assert_found(&path, IdType::Str, &name, &format!("{more} bytes more"));
+        }
+        fs::write(&file, &good).unwrap();
+    }
+    use_all(&path, IdType::Str).unwrap();
+}
