@@ -1,5 +1,6 @@
 # The commands of a developer. `make` alone lists them.
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help demo test test-rust test-python lint lint-rust lint-python fmt bench clean
 
 # Everything is installed into the tree: Rust's output into target/, Python's into .venv/.
