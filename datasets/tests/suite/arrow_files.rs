@@ -194,3 +194,16 @@ fn sizes_that_no_file_holds_are_refused_before_memory_is_taken() {
     assert!(error.to_string().contains("expected at most 67108864 bytes"), "{error}");
     assert_eq!(error.position().row, Some(0));
 }
+
+#[test]
+fn a_codec_that_is_not_built_in_is_named_when_the_file_is_opened() {
+    let mut bytes = parquet(&table(5).project(&[0]).unwrap(), 5, false);
+    // In the footer the codec follows the path of the column: 1 (Snappy) becomes 4 (Brotli).
+    let path = [0x18, 2, b'i', b'd', 0x15, 2];
+    let at = bytes.windows(path.len()).position(|window| window == path).unwrap();
+    bytes[at + 5] = 8;
+    let error = open(Place::new().write("a.parquet", &bytes)).unwrap_err();
+    assert!(matches!(error, ReadError::Unsupported(_)), "{error}");
+    assert!(error.to_string().contains("at row group 0: expected pages compressed"), "{error}");
+    assert!(error.to_string().contains("in column \"id\""), "{error}");
+}

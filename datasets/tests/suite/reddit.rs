@@ -5,7 +5,6 @@ use std::path::Path;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float16Type, Int32Type};
-use arrow_schema::DataType;
 use nearfield_datasets::reddit_mini::{COMMUNITIES, DIM, POSTS, VECTOR};
 use nearfield_datasets::{InferOptions, ReadOptions, Source, infer, open};
 
@@ -88,6 +87,7 @@ fn inference_proposes_what_a_person_would() {
 #[test]
 #[cfg(feature = "bundled")]
 fn the_binary_holds_the_same_rows() {
+    use arrow_schema::DataType;
     use nearfield_datasets::reddit_mini;
 
     let options = ReadOptions::default();
