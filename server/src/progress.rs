@@ -28,8 +28,9 @@ pub fn watch<T>(label: &'static str, work: impl FnOnce(&Progress) -> T) -> T {
             let bar = bar(label);
             while ended.recv_timeout(TICK) == Err(RecvTimeoutError::Timeout) {
                 let (done, total) = watched.get();
-                bar.set_length(total);
-                bar.set_position(done);
+                // While the number of steps is unknown the bar is empty.
+                bar.set_length(total.max(1));
+                bar.set_position(done.min(total));
             }
             bar.finish_and_clear();
         });
@@ -41,7 +42,7 @@ pub fn watch<T>(label: &'static str, work: impl FnOnce(&Progress) -> T) -> T {
 
 fn bar(label: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    let template = "{msg} [{bar:32}] {human_pos}/{human_len} points, {eta} left";
+    let template = "{msg} [{bar:32}] {percent:>3} %, {elapsed}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }

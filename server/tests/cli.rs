@@ -63,6 +63,9 @@ fn every_command_has_help_with_an_example() {
         assert!(help.contains("--json"), "{help}");
     }
     assert!(works(&["--version"]).starts_with("nearfield "));
+    let nothing = run(&[]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("Usage: nearfield"));
 }
 
 #[test]

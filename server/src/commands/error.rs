@@ -3,6 +3,8 @@
 use std::io;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
+
 use crate::cell::one_line;
 
 /// A result of a command.
@@ -71,6 +73,11 @@ pub fn report_usage(error: &clap::Error, command: &str) -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => Error::Output(error).report(),
         };
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing was asked for: the whole help says more than a line.
+        eprint!("{}", error.render());
+        return ExitCode::from(2);
     }
     eprintln!("{}", usage_line(&error.render().to_string(), command));
     ExitCode::from(2)

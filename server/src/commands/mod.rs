@@ -37,7 +37,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage. With --json, ids are strings.";
 #[command(name = "nearfield", version, after_help = EXAMPLE)]
 struct Cli {
     /// Write one line of JSON instead of tables; ids are strings
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 1000)]
     json: bool,
     #[command(subcommand)]
     command: Command,

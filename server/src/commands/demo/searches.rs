@@ -41,7 +41,7 @@ fn more_like_this(sample: &Sample, out: &Output) -> Result<Value> {
         ..leaving_out(&[POST], 6)
     };
     let found = search(posts, &[POST], &request)?;
-    let heading = format!("1. More like this post: \"{title}\" in r/{community}");
+    let heading = format!("1. More like this post: “{title}” in r/{community}");
     show(out, &heading, &[SCORE, COMMUNITY_COLUMN, TITLE], &found, |at| {
         let [community, title] = found.texts(at, ["subreddit", "title"]);
         vec![found.score(at), format!("r/{community}"), title]
@@ -81,7 +81,7 @@ fn interest(sample: &Sample, out: &Output) -> Result<Value> {
         "3. A user's interest, newest first, at most 2 a community: the mean of".to_owned();
     for id in LIKED {
         let [title, community] = text(&sample.posts, id, ["title", "subreddit"])?;
-        heading = format!("{heading}\n   \"{title}\" in r/{community}");
+        heading = format!("{heading}\n   “{title}” in r/{community}");
     }
     let layout =
         [SCORE, ("similarity", Layout::Right), ("posted", Layout::Left), COMMUNITY_COLUMN, TITLE];
