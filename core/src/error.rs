@@ -23,7 +23,9 @@ pub enum Error {
         fix: String,
     },
     /// A vector of another length than the collection's dimension.
-    #[error("{argument}: expected dimension {expected}, found {found}; embed with the model that the collection was built from")]
+    #[error(
+        "{argument}: expected dimension {expected}, found {found}; embed with the model that the collection was built from"
+    )]
     DimensionMismatch {
         /// Which argument.
         argument: String,
@@ -33,7 +35,9 @@ pub enum Error {
         found: usize,
     },
     /// A query that states another embedding space than the collection's.
-    #[error("space: expected {expected}, found {found}; embed the query with the model that the collection was built from")]
+    #[error(
+        "space: expected {expected}, found {found}; embed the query with the model that the collection was built from"
+    )]
     SpaceMismatch {
         /// The collection's space, or "none".
         expected: String,
@@ -101,7 +105,9 @@ pub enum Error {
         supported: String,
     },
     /// An earlier write failed or a worker panicked; the handle can only read.
-    #[error("the writer stopped after an earlier failure ({cause}); reopen the collection to recover")]
+    #[error(
+        "the writer stopped after an earlier failure ({cause}); reopen the collection to recover"
+    )]
     Poisoned {
         /// The first failure.
         cause: String,
@@ -113,7 +119,9 @@ pub enum Error {
         operation: &'static str,
     },
     /// The time allowed ran out.
-    #[error("timeout: the search did not finish in {allowed_ms} ms; allow more time or ask for less")]
+    #[error(
+        "timeout: the search did not finish in {allowed_ms} ms; allow more time or ask for less"
+    )]
     Deadline {
         /// The time allowed.
         allowed_ms: u64,
@@ -172,11 +180,7 @@ impl Error {
     }
 
     /// An [`Error::Io`].
-    pub fn io(
-        path: impl Into<PathBuf>,
-        operation: &'static str,
-        source: std::io::Error,
-    ) -> Self {
+    pub fn io(path: impl Into<PathBuf>, operation: &'static str, source: std::io::Error) -> Self {
         Self::Io { path: path.into(), operation, source }
     }
 }

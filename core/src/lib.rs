@@ -24,6 +24,8 @@ pub use config::{
     SearchRequest,
 };
 pub use error::{Error, Result};
+#[doc(hidden)]
+pub use kernels::bench;
 pub use metric::Metric;
 pub use results::{Points, SearchCounters, SearchResults, SegmentStats, Stats, VerifyReport};
 pub use types::{

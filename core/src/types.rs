@@ -375,7 +375,7 @@ impl<'a> Vectors<'a> {
     pub fn new(dim: usize, data: VectorData<'a>) -> Result<Self> {
         let vectors = Self { dim, data };
         let len = vectors.components();
-        if dim == 0 || len % dim != 0 {
+        if dim == 0 || !len.is_multiple_of(dim) {
             return Err(Error::invalid(
                 "vectors",
                 format!("rows of {dim} components"),
@@ -429,8 +429,12 @@ impl<'a> Vectors<'a> {
             VectorData::F32(x) => out.copy_from_slice(&x[range]),
             VectorData::F16(x) => out.iter_mut().zip(&x[range]).for_each(|(o, v)| *o = v.to_f32()),
             VectorData::F64(x) => out.iter_mut().zip(&x[range]).for_each(|(o, v)| *o = *v as f32),
-            VectorData::U8(x) => out.iter_mut().zip(&x[range]).for_each(|(o, v)| *o = f32::from(*v)),
-            VectorData::I8(x) => out.iter_mut().zip(&x[range]).for_each(|(o, v)| *o = f32::from(*v)),
+            VectorData::U8(x) => {
+                out.iter_mut().zip(&x[range]).for_each(|(o, v)| *o = f32::from(*v));
+            }
+            VectorData::I8(x) => {
+                out.iter_mut().zip(&x[range]).for_each(|(o, v)| *o = f32::from(*v));
+            }
         }
     }
 }

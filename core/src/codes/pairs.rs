@@ -61,7 +61,7 @@ impl<'a> Pairs<'a> {
     }
 }
 
-impl<'a> Pairs<'a> {
+impl Pairs<'_> {
     /// The scale of a row, and the raw product of its bytes with a direction.
     #[inline(always)]
     pub(crate) fn project<K: Kernel>(&self, slot: u32, direction: &[Block]) -> (f32, i32) {

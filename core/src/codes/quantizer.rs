@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::layout::{Fields, Layout};
 use super::query::round;
 use super::rotation::Rotation;
+use crate::kernels::exact;
 use crate::metric::Metric;
 use crate::originals::Originals;
 
@@ -34,8 +35,7 @@ impl SpaceParams {
         let dim = rows.dim();
         let n = rows.rows();
         let norm = if metric == Metric::InnerProduct { common_norm(rows) } else { 0.0 };
-        let mut params =
-            Self { metric, dim, norm, centroid: Vec::new(), rotation_seed: seed };
+        let mut params = Self { metric, dim, norm, centroid: Vec::new(), rotation_seed: seed };
         let code_dim = Self::code_dim(metric, dim, norm);
         let sums: Vec<Vec<f64>> = (0..n.div_ceil(CHUNK))
             .into_par_iter()
@@ -82,13 +82,16 @@ impl SpaceParams {
 
 /// The sum of squares.
 pub(crate) fn norm2(x: &[f32]) -> f64 {
-    x.iter().map(|v| f64::from(*v) * f64::from(*v)).sum()
+    exact::dot(x, x)
 }
 
 fn normalise(x: &mut [f32]) {
     let norm = norm2(x).sqrt();
     if norm > 0.0 {
-        x.iter_mut().for_each(|v| *v = (f64::from(*v) / norm) as f32);
+        let inverse = 1.0 / norm;
+        for v in x {
+            *v = (f64::from(*v) * inverse) as f32;
+        }
     }
 }
 
@@ -143,9 +146,8 @@ impl Quantizer {
         let norm2 = norm2(y);
         let largest = y.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
         let scale = largest / 127.0;
-        let eight_bits = |v: f32| -> u8 {
-            if scale > 0.0 { (round(v / scale) + 128.0) as u8 } else { 128 }
-        };
+        let eight_bits =
+            |v: f32| -> u8 { if scale > 0.0 { (round(v / scale) + 128.0) as u8 } else { 128 } };
         let factor = if self.layout.bits == 8 {
             for (o, v) in record.iter_mut().zip(y.iter()) {
                 *o = eight_bits(*v);

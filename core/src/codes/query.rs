@@ -3,7 +3,7 @@
 use super::layout::{Fields, Layout};
 use super::pairs::SignedRow;
 use super::quantizer::{Quantizer, norm2};
-use crate::kernels::{BLOCK, Block};
+use crate::kernels::{BLOCK, Block, exact};
 use crate::metric::Metric;
 
 /// The standard deviation of an error that is uniform over one step: 1 / sqrt(12).
@@ -76,11 +76,7 @@ impl Query {
     fn finish(&mut self, quantizer: &Quantizer, ranking: Ranking, mut y: Vec<f32>) {
         let centroid = &quantizer.params.centroid;
         let (weight, c, base) = match ranking {
-            Ranking::InnerProduct => {
-                let base: f64 =
-                    y.iter().zip(centroid).map(|(q, c)| f64::from(*q) * f64::from(*c)).sum();
-                (1.0, 0.0, base)
-            }
+            Ranking::InnerProduct => (1.0, 0.0, exact::dot(&y[..centroid.len()], centroid)),
             Ranking::L2 => {
                 y.iter_mut().zip(centroid).for_each(|(v, c)| *v -= c);
                 (2.0, -1.0, -norm2(&y))

@@ -6,6 +6,8 @@
 
 mod commit;
 mod get;
+#[cfg(test)]
+mod hostile;
 mod ingest;
 mod input;
 mod load;

@@ -35,11 +35,8 @@ impl<'a> Plan<'a> {
         check_space(&view.config, request)?;
         let column = |name: &'a String| Ok((name.as_str(), position(&view.config, name)?));
         let columns: Result<Vec<_>> = request.with_attributes.iter().map(column).collect();
-        let group = request
-            .cap
-            .as_ref()
-            .map(|cap| groupable(&view.config, &cap.group_by))
-            .transpose()?;
+        let group =
+            request.cap.as_ref().map(|cap| groupable(&view.config, &cap.group_by)).transpose()?;
         let decay = request
             .decay
             .as_ref()
@@ -55,9 +52,7 @@ impl<'a> Plan<'a> {
             .map(|(handle, excluded)| {
                 let segment = &handle.segment;
                 let scorer = match decay {
-                    Some((position, decay)) => {
-                        scorer(segment.attribute(position)?, decay, now_us)
-                    }
+                    Some((position, decay)) => scorer(segment.attribute(position)?, decay, now_us),
                     None => Scorer::Plain,
                 };
                 let group = group.map(|position| segment.attribute(position)).transpose()?;
@@ -152,7 +147,10 @@ fn timestamp(config: &CollectionConfig, name: &str) -> Result<usize> {
 }
 
 /// The queries as 32-bit floats, each checked.
-pub(super) fn checked_queries(config: &CollectionConfig, queries: &Vectors<'_>) -> Result<Vec<f32>> {
+pub(super) fn checked_queries(
+    config: &CollectionConfig,
+    queries: &Vectors<'_>,
+) -> Result<Vec<f32>> {
     if queries.dim() != config.dim {
         return Err(Error::DimensionMismatch {
             argument: "queries".into(),

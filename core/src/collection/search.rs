@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey, cut};
-use crate::retrieval::{Eligible, Hit, Top, WalkScratch, better, scan, walk};
+use crate::retrieval::{Eligible, Hit, Top, Walk, WalkScratch, better, scan};
 use crate::types::{IdType, Ids, PointId, Vectors};
 
 /// Rows that one task of a parallel scan compares.
@@ -92,7 +92,8 @@ impl SegmentSearch<'_> {
     /// The best hits, best first.
     fn run(&self, scratch: &mut WalkScratch) -> Result<(Vec<Hit>, SearchCounters)> {
         let k = self.plan.request.k;
-        let eligible = Eligible::new(self.handle, &self.part.excluded);
+        let rows = self.handle.segment.rows();
+        let eligible = Eligible::new(rows, self.handle.dead.as_deref(), &self.part.excluded);
         let wanted = k.min(eligible.count());
         let mut counters = SearchCounters::default();
         if wanted == 0 {
@@ -103,9 +104,15 @@ impl SegmentSearch<'_> {
         {
             let rows = self.handle.segment.originals();
             let mut top = Top::new(k, self.part.ids);
-            counters = walk(
-                &index, self.vector, self.exact, &rows, &eligible, effort, &mut top, scratch,
-            );
+            let walk = Walk {
+                index: &index,
+                vector: self.vector,
+                exact: self.exact,
+                rows: &rows,
+                eligible: &eligible,
+                effort,
+            };
+            counters = walk.run(&mut top, scratch);
             // A walk that could not fill the list is no answer: the scan below is.
             if top.len() >= wanted {
                 return Ok((top.finish(), counters));
@@ -168,7 +175,9 @@ impl SegmentSearch<'_> {
         let mut compared = 0;
         for (hits, of_part) in parts {
             compared += of_part;
-            hits.into_iter().for_each(|hit| top.push(hit));
+            for hit in hits {
+                top.push(hit);
+            }
         }
         Ok((top.finish(), compared))
     }

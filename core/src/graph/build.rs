@@ -8,13 +8,14 @@
 use rayon::prelude::*;
 
 use super::duplicates::Groups;
+use super::pool::SLOTS_MAX;
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::search::{Edges, Scratch, Walk};
 use super::{BuildOptions, BuiltIndex, IndexMeta, calibrate, order, repair};
 use crate::codes::layout::Fields;
 use crate::codes::pairs::{Pairs, SignedRow};
 use crate::codes::rotation::splitmix;
-use crate::codes::{Layout, Query, Quantizer, SpaceParams};
+use crate::codes::{Layout, Quantizer, Query, SpaceParams};
 use crate::config::Progress;
 use crate::error::{Error, Result};
 use crate::huge::HugeBytes;
@@ -33,7 +34,7 @@ struct Encoded {
     refine: HugeBytes,
 }
 
-fn memory(source: std::io::Error, bytes: usize) -> Error {
+fn memory(source: &std::io::Error, bytes: usize) -> Error {
     Error::ResourceLimit {
         what: "memory of a build".into(),
         limit: source.to_string(),
@@ -43,7 +44,7 @@ fn memory(source: std::io::Error, bytes: usize) -> Error {
 }
 
 fn zeroed(bytes: usize) -> Result<HugeBytes> {
-    HugeBytes::zeroed(bytes).map_err(|e| memory(e, bytes))
+    HugeBytes::zeroed(bytes).map_err(|e| memory(&e, bytes))
 }
 
 /// See [`super::build`].
@@ -52,6 +53,14 @@ pub(crate) fn build(
     options: &BuildOptions,
     progress: &Progress,
 ) -> Result<BuiltIndex> {
+    if rows.rows() >= SLOTS_MAX {
+        return Err(Error::ResourceLimit {
+            what: "rows of a segment".into(),
+            limit: (SLOTS_MAX - 1).to_string(),
+            found: rows.rows().to_string(),
+            fix: "split the points over several collections".into(),
+        });
+    }
     let params = SpaceParams::train(rows, options.metric, options.seed);
     let padded = params.centroid.len().next_multiple_of(64);
     let bits = if rows.dim() < 64 { 8 } else { options.bits };
@@ -68,7 +77,7 @@ pub(crate) fn build(
     drop(groups);
     progress.check("build")?;
 
-    let mut builder = Builder::new(&quantizer, encoded, &is_node, options)?;
+    let mut builder = Builder::new(&quantizer, encoded, &is_node, options);
     let curve = builder.insert_all(rows, &order, progress)?;
     let (entries, edges) = builder.finish();
     let Encoded { codes, refine } = builder.encoded;
@@ -157,7 +166,7 @@ impl<'a> Builder<'a> {
         mut encoded: Encoded,
         nodes: &'a [u32],
         options: &BuildOptions,
-    ) -> Result<Self> {
+    ) -> Self {
         let layout = quantizer.layout;
         let rows = encoded.codes.len() / layout.stride();
         let ends = nodes.iter().skip(1).copied().chain([rows as u32]);
@@ -180,7 +189,7 @@ impl<'a> Builder<'a> {
             entry: 0,
         };
         builder.entry = builder.medoid();
-        Ok(builder)
+        builder
     }
 
     fn layout(&self) -> Layout {

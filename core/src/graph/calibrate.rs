@@ -5,7 +5,7 @@ use bincode::{Decode, Encode};
 use rayon::prelude::*;
 
 use super::search::{Scratch, Walk};
-use crate::codes::{Query, Quantizer};
+use crate::codes::{Quantizer, Query};
 use crate::kernels::exact;
 use crate::originals::Originals;
 

@@ -57,9 +57,8 @@ impl Groups {
 /// A 64-bit hash of bytes; only to bring equal rows together.
 fn hash(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<8>();
-    let mix = |state: u64, word: u64| {
-        (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    };
+    let mix =
+        |state: u64, word: u64| (state ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
     let state = words.iter().fold(0, |s, w| mix(s, u64::from_le_bytes(*w)));
     rest.iter().fold(state, |s, b| mix(s, u64::from(*b)))
 }

@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::huge::HugeBytes;
 use crate::metric::Metric;
 use crate::originals::Originals;
+use crate::types::Profile;
 
 /// What a build needs to know.
 #[derive(Debug, Clone)]
@@ -38,8 +39,13 @@ pub(crate) struct BuildOptions {
 
 impl BuildOptions {
     /// The options of a profile.
-    pub(crate) fn new(metric: Metric, seed: u64) -> Self {
-        Self { metric, degree: 32, effort: 120, bits: 2, seed }
+    pub(crate) fn new(metric: Metric, profile: Profile, seed: u64) -> Self {
+        let (degree, effort, bits) = match profile {
+            Profile::Fast => (48, 200, 2),
+            Profile::Balanced => (32, 120, 2),
+            Profile::Compact => (32, 120, 1),
+        };
+        Self { metric, degree, effort, bits, seed }
     }
 }
 
@@ -100,12 +106,7 @@ impl<'a> IndexView<'a> {
 pub(crate) const ROWS_MIN: usize = 1_000;
 
 impl IndexMeta {
-    fn new(
-        quantizer: &Quantizer,
-        rows: usize,
-        entries: Vec<u32>,
-        curve: calibrate::Curve,
-    ) -> Self {
+    fn new(quantizer: &Quantizer, rows: usize, entries: Vec<u32>, curve: calibrate::Curve) -> Self {
         let SpaceParams { metric, dim, norm, centroid, rotation_seed } = quantizer.params.clone();
         let layout = quantizer.layout;
         let metric = Metric::ALL.iter().position(|m| *m == metric).unwrap_or(0) as u8;
@@ -164,7 +165,11 @@ impl IndexMeta {
         refine: usize,
     ) -> std::result::Result<(), (&'static str, String, String)> {
         let equal = |what, expected: u64, found: u64| {
-            if expected == found { Ok(()) } else { Err((what, expected.to_string(), found.to_string())) }
+            if expected == found {
+                Ok(())
+            } else {
+                Err((what, expected.to_string(), found.to_string()))
+            }
         };
         let known = |what, ok: bool, expected: &str, found: String| {
             if ok { Ok(()) } else { Err((what, expected.to_owned(), found)) }
@@ -175,7 +180,12 @@ impl IndexMeta {
         known("metric", self.metric < 3, "0 to 2", self.metric.to_string())?;
         known("bits", [1, 2, 4, 8].contains(&self.bits), "1, 2, 4 or 8", self.bits.to_string())?;
         known("degree", (1..=256).contains(&self.degree), "1 to 256", self.degree.to_string())?;
-        known("norm", self.norm.is_finite() && self.norm >= 0.0, "0 or more", self.norm.to_string())?;
+        known(
+            "norm",
+            self.norm.is_finite() && self.norm >= 0.0,
+            "0 or more",
+            self.norm.to_string(),
+        )?;
         let metric = Metric::ALL[usize::from(self.metric)];
         let code_dim = SpaceParams::code_dim(metric, dim, self.norm);
         equal("components of the centroid", code_dim as u64, self.centroid.len() as u64)?;

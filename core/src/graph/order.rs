@@ -79,9 +79,9 @@ fn direction(pairs: Pairs<'_>, rows: &[(i64, u32)]) -> Vec<Block> {
         .collect();
     let farthest = |from: &[f32]| {
         let distances = sample.iter().map(|x| distance(from, x));
-        let best = distances.enumerate().fold((0, -1.0_f64), |best, (i, d)| {
-            if d > best.1 { (i, d) } else { best }
-        });
+        let best = distances
+            .enumerate()
+            .fold((0, -1.0_f64), |best, (i, d)| if d > best.1 { (i, d) } else { best });
         sample[best.0].clone()
     };
     let mut a = farthest(&sample[0]);

@@ -159,7 +159,8 @@ mod tests {
             pool.reset(capacity);
             let mut model: Vec<Candidate> = Vec::new();
             for round in 0..50_u32 {
-                let mut new: Vec<Candidate> = (0..crate::codes::rotation::splitmix(&mut state) % 33)
+                let mut new: Vec<Candidate> = (0..crate::codes::rotation::splitmix(&mut state)
+                    % 33)
                     .map(|i| {
                         let score = (crate::codes::rotation::splitmix(&mut state) % 50) as f32;
                         Candidate::new(score, round * 64 + i as u32)

@@ -49,8 +49,7 @@ fn prune_with<K: Kernel>(
     for (distance, slot) in candidates {
         let chosen = &scratch.chosen[..out.len()];
         // The latest choices are the likeliest to be near this candidate.
-        let covered =
-            chosen.iter().rev().any(|row| pairs.distance::<K>(row, *slot) < *distance);
+        let covered = chosen.iter().rev().any(|row| pairs.distance::<K>(row, *slot) < *distance);
         if covered {
             continue;
         }

@@ -33,12 +33,12 @@ pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entry: u32, effort: u
             let rows = reached.len();
             let entries = [entry];
             let view = Edges::of(edges, degree);
-            let walk =
-                Walk::new(parts.layout, rows, parts.codes, view, parts.refine, &entries)
-                    .expect("the builder's own sections fit");
+            let walk = Walk::new(parts.layout, rows, parts.codes, view, parts.refine, &entries)
+                .expect("the builder's own sections fit");
             walk.search(&query, beam, &mut scratch);
             scratch.refined.sort_unstable();
-            let open = scratch.refined.iter().find(|c| free_place(edges, degree, c.slot()).is_some());
+            let open =
+                scratch.refined.iter().find(|c| free_place(edges, degree, c.slot()).is_some());
             match open {
                 Some(candidate) => break Some(candidate.slot()),
                 None if scratch.refined.len() < beam => break None,

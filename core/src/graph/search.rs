@@ -116,29 +116,24 @@ impl<'a> Walk<'a> {
         s.visited.reset(self.rows);
         s.pool.reset(effort);
         s.refined.clear();
-        s.fresh.clear();
-        for &entry in self.entries {
-            self.gather::<K>(entry, s);
-        }
-        self.score_fresh::<K, BITS>(query, s);
+        s.fresh.resize(self.edges.stride.max(self.entries.len()) + 4, 0);
+        s.survivors.resize(s.fresh.len(), Candidate::new(0.0, 0));
+        let fresh = self.gather::<K>(self.entries, s);
+        self.score_fresh::<K, BITS>(query, fresh, s);
         // Each slot enters the pool at most once, so this ends after at most `rows` hops. A node
         // is refined one hop late: its row has arrived by then.
         let mut late = None;
         while let Some(slot) = s.pool.pop() {
-            s.counters.hops += 1;
             self.prefetch_row::<K>(slot);
-            s.fresh.clear();
             let from = slot as usize * self.edges.stride;
-            for &neighbour in &self.edges.places[from..from + self.edges.stride] {
-                self.gather::<K>(neighbour, s);
-            }
+            let fresh = self.gather::<K>(&self.edges.places[from..from + self.edges.stride], s);
             if let Some(next) = s.pool.peek() {
                 self.prefetch_edges::<K>(next);
             }
             if let Some(slot) = late.replace(slot) {
                 s.refined.push(Candidate::new(self.refine_one::<K>(query, slot), slot));
             }
-            self.score_fresh::<K, BITS>(query, s);
+            self.score_fresh::<K, BITS>(query, fresh, s);
             if let Some(next) = s.pool.peek() {
                 self.prefetch_edges::<K>(next);
             }
@@ -146,6 +141,7 @@ impl<'a> Walk<'a> {
         if let Some(slot) = late {
             s.refined.push(Candidate::new(self.refine_one::<K>(query, slot), slot));
         }
+        s.counters.hops += s.refined.len() as u64;
         s.counters.rows_refined += s.refined.len() as u64;
     }
 
@@ -162,48 +158,64 @@ impl<'a> Walk<'a> {
         ));
     }
 
-    /// Adds a neighbour not seen before to the hop's fresh ones. Edges are data: what is no slot
-    /// is passed over.
+    /// Puts the neighbours not seen before into `fresh`, asks for their codes, and returns how
+    /// many there are. Edges are data: the first value that is no slot ends them.
     #[inline(always)]
-    fn gather<K: Kernel>(&self, neighbour: u32, s: &mut Scratch) {
-        if (neighbour as usize) < self.rows {
+    fn gather<K: Kernel>(&self, neighbours: &[u32], s: &mut Scratch) -> usize {
+        let mut count = 0;
+        let fresh = &mut s.fresh[..neighbours.len() + 4];
+        for &neighbour in neighbours {
+            if neighbour as usize >= self.rows {
+                break;
+            }
+            fresh[count] = neighbour;
             // SAFETY: the visited set was reset for `rows` slots, and the slot is below.
-            if unsafe { s.visited.insert(neighbour) } {
-                s.fresh.push(neighbour);
-                let code = self.code(neighbour);
-                for line in (0..self.layout.stride()).step_by(64) {
-                    // SAFETY: a prefetch never faults.
-                    unsafe { K::prefetch(code.wrapping_add(line)) };
-                }
+            count += usize::from(unsafe { s.visited.insert(neighbour) });
+        }
+        for &slot in &fresh[..count] {
+            let code = self.code(slot);
+            for line in (0..self.layout.stride()).step_by(64) {
+                // SAFETY: a prefetch never faults.
+                unsafe { K::prefetch(code.wrapping_add(line)) };
             }
         }
+        // Whole groups of four: the last repeats a slot that is there.
+        if count > 0 {
+            let last = fresh[count - 1];
+            fresh[count..count + 3].fill(last);
+        }
+        count
     }
 
     /// Scores the fresh neighbours and merges those that beat the beam's worst.
     #[inline(always)]
-    fn score_fresh<K: Kernel, const BITS: usize>(&self, query: &Query, s: &mut Scratch) {
+    fn score_fresh<K: Kernel, const BITS: usize>(
+        &self,
+        query: &Query,
+        count: usize,
+        s: &mut Scratch,
+    ) {
         let threshold = s.pool.threshold();
-        s.survivors.clear();
-        s.counters.codes_scored += s.fresh.len() as u64;
-        for group in s.fresh.chunks(4) {
-            // A short last group repeats its first member.
-            let slots: [u32; 4] =
-                std::array::from_fn(|i| group.get(i).copied().unwrap_or(group[0]));
+        let mut survivors = 0;
+        s.counters.codes_scored += count as u64;
+        for (group, slots) in
+            s.fresh[..count.next_multiple_of(4)].as_chunks::<4>().0.iter().enumerate()
+        {
             let codes = slots.map(|slot| self.code(slot));
             // SAFETY: each slot is below `rows`, so its record has every block of the code; the
             // instruction set is that of the caller.
             let sums = unsafe { K::sums4::<BITS>(codes, &query.code) };
-            for (i, slot) in slots.into_iter().take(group.len()).enumerate() {
-                let fields = self.fields(slot);
+            for (i, slot) in slots.iter().enumerate() {
+                let fields = self.fields(*slot);
                 let score = query.base
                     + fields.factor * (query.a * sums[i] as f32 + query.b)
                     + query.c * fields.norm2;
-                if score > threshold {
-                    s.survivors.push(Candidate::new(score, slot));
-                }
+                // The place is written in any case: no branch to mispredict.
+                s.survivors[survivors] = Candidate::new(score, *slot);
+                survivors += usize::from(score > threshold && group * 4 + i < count);
             }
         }
-        s.pool.merge(&mut s.survivors);
+        s.pool.merge(&mut s.survivors[..survivors]);
     }
 
     #[inline(always)]
@@ -217,9 +229,7 @@ impl<'a> Walk<'a> {
         // SAFETY: the slot is below `rows`, so its row is inside; a row is whole blocks; the
         // instruction set is that of the caller.
         let sum = unsafe { K::sum1::<8>(row, &query.row) };
-        query.base
-            + fields.scale * (query.a * sum as f32 + query.refine_b)
-            + query.c * fields.norm2
+        query.base + fields.scale * (query.a * sum as f32 + query.refine_b) + query.c * fields.norm2
     }
 
     #[inline(always)]

@@ -13,9 +13,8 @@ use crate::types::Dtype;
 /// Clustered vectors, a little noise in every direction.
 fn clustered(rows: usize, dim: usize, clusters: usize, seed: u64) -> Vec<f32> {
     let mut state = seed;
-    let mut normal = || {
-        (0..4).map(|_| (splitmix(&mut state) >> 40) as f32 / 8_388_608.0 - 1.0).sum::<f32>()
-    };
+    let mut normal =
+        || (0..4).map(|_| (splitmix(&mut state) >> 40) as f32 / 8_388_608.0 - 1.0).sum::<f32>();
     let centres: Vec<f32> = (0..clusters * dim).map(|_| normal()).collect();
     (0..rows)
         .flat_map(|row| {
@@ -23,6 +22,10 @@ fn clustered(rows: usize, dim: usize, clusters: usize, seed: u64) -> Vec<f32> {
             centre.iter().map(|c| c + 0.7 * normal()).collect::<Vec<_>>()
         })
         .collect()
+}
+
+fn options(metric: Metric, seed: u64) -> BuildOptions {
+    BuildOptions::new(metric, Profile::Balanced, seed)
 }
 
 fn bytes(vectors: &[f32]) -> Vec<u8> {
@@ -57,9 +60,11 @@ fn recall(rows: &Originals<'_>, index: &BuiltIndex, queries: &[f32], effort: usi
             query.prepare(&quantizer, vector);
             walk.search(&query, effort, scratch);
             scratch.refined.sort_unstable();
-            let slots = scratch.refined.iter().take(26).flat_map(|c| {
-                c.slot()..=c.slot() + walk.fields(c.slot()).twins
-            });
+            let slots = scratch
+                .refined
+                .iter()
+                .take(26)
+                .flat_map(|c| c.slot()..=c.slot() + walk.fields(c.slot()).twins);
             slots.filter(|slot| similarity(*slot) >= all[9]).take(10).count()
         })
         .sum();
@@ -71,8 +76,8 @@ fn check_recall(metric: Metric, dim: usize, bits: usize, least: f64) {
     let (base, queries) = data.split_at(6_000 * dim);
     let base = bytes(base);
     let rows = Originals::new(Dtype::F32, dim, &base);
-    let options = BuildOptions { bits, ..BuildOptions::new(metric, 1) };
-    let index = built(&rows, &options, 2);
+    let wanted = BuildOptions { bits, ..options(metric, 1) };
+    let index = built(&rows, &wanted, 2);
     let found = recall(&rows, &index, queries, 80);
     assert!(found >= least, "{metric} {dim}-d {bits} bits: recall {found}");
 }
@@ -102,10 +107,10 @@ fn finds_neighbours_in_few_dimensions() {
 fn same_bytes_for_any_number_of_threads() {
     let base = bytes(&clustered(5_000, 64, 20, 9));
     let rows = Originals::new(Dtype::F32, 64, &base);
-    let options = BuildOptions::new(Metric::Cosine, 3);
-    let one = built(&rows, &options, 1);
+    let wanted = options(Metric::Cosine, 3);
+    let one = built(&rows, &wanted, 1);
     for threads in [2, 4, 7] {
-        let other = built(&rows, &options, threads);
+        let other = built(&rows, &wanted, threads);
         assert_eq!(one.order, other.order);
         assert_eq!(one.meta, other.meta);
         assert!(*one.codes == *other.codes && one.edges == other.edges);
@@ -117,7 +122,7 @@ fn same_bytes_for_any_number_of_threads() {
 fn every_node_can_be_reached() {
     let base = bytes(&clustered(4_000, 32, 400, 2));
     let rows = Originals::new(Dtype::F32, 32, &base);
-    let index = built(&rows, &BuildOptions::new(Metric::L2, 0), 2);
+    let index = built(&rows, &options(Metric::L2, 0), 2);
     let edges: Vec<u32> =
         index.edges.as_chunks::<4>().0.iter().map(|e| u32::from_le_bytes(*e)).collect();
     let mut reached = vec![false; 4_000];
@@ -143,16 +148,16 @@ fn duplicates_hide_nothing() {
     let queries = clustered(4_100, dim, 25, 8).split_off(4_000 * dim);
     let base = bytes(&data);
     let rows = Originals::new(Dtype::F32, dim, &base);
-    let index = built(&rows, &BuildOptions::new(Metric::Cosine, 0), 2);
+    let index = built(&rows, &options(Metric::Cosine, 0), 2);
     assert!(recall(&rows, &index, &queries, 80) >= 0.95);
 }
 
 #[test]
 fn all_points_equal() {
-    let base = bytes(&[0.5; 2_000 * 64]);
+    let base = bytes(&vec![0.5; 2_000 * 64]);
     let rows = Originals::new(Dtype::F32, 64, &base);
     for metric in Metric::ALL {
-        let index = built(&rows, &BuildOptions::new(metric, 0), 2);
+        let index = built(&rows, &options(metric, 0), 2);
         assert!((recall(&rows, &index, &[0.25; 64], 10) - 1.0).abs() < 1e-9);
     }
 }
@@ -162,7 +167,7 @@ fn few_points() {
     for n in [1, 2, 3, 11] {
         let base = bytes(&clustered(n, 64, 2, 4));
         let rows = Originals::new(Dtype::F32, 64, &base);
-        let index = built(&rows, &BuildOptions::new(Metric::InnerProduct, 0), 1);
+        let index = built(&rows, &options(Metric::InnerProduct, 0), 1);
         assert_eq!(index.order.len(), n);
     }
 }
@@ -171,7 +176,7 @@ fn few_points() {
 fn hostile_sections_are_searched_without_harm() {
     let base = bytes(&clustered(1_500, 64, 5, 6));
     let rows = Originals::new(Dtype::F32, 64, &base);
-    let mut index = built(&rows, &BuildOptions::new(Metric::L2, 0), 1);
+    let mut index = built(&rows, &options(Metric::L2, 0), 1);
     let mut state = 77;
     for byte in index.codes.iter_mut().chain(&mut index.edges).chain(index.refine.iter_mut()) {
         *byte = splitmix(&mut state) as u8;
@@ -197,7 +202,7 @@ fn the_dial_is_met_on_unseen_queries() {
     let (base, queries) = data.split_at(20_000 * dim);
     let base = bytes(base);
     let rows = Originals::new(Dtype::F32, dim, &base);
-    let index = built(&rows, &BuildOptions::new(Metric::Cosine, 0), 4);
+    let index = built(&rows, &options(Metric::Cosine, 0), 4);
     for asked in [0.9, 0.95, 0.98] {
         let effort = index.meta.curve().effort(10, asked);
         let found = recall(&rows, &index, queries, effort);

@@ -57,7 +57,9 @@ impl Query {
         let slack = (self.vector.len() + 16) as f64 / f64::from(1 << 24);
         let Some(row) = simsimd::Row::new(rows.row(row as usize)) else { return f64::INFINITY };
         let bound = match self.metric {
-            Some(Metric::L2) => row.squared_distance(&self.vector).map(|d| -d * (1.0 - 2.0 * slack)),
+            Some(Metric::L2) => {
+                row.squared_distance(&self.vector).map(|d| -d * (1.0 - 2.0 * slack))
+            }
             Some(Metric::InnerProduct) => row
                 .dot(&self.vector)
                 .zip(row.norm2())

@@ -6,6 +6,7 @@
 //! A search is compiled once a kernel set: `walk::<Avx512>` and so on inside a function with the
 //! matching `#[target_feature]`, so that the kernels inline into the hop.
 
+pub mod bench;
 pub(crate) mod exact;
 pub(crate) mod scalar;
 pub(crate) mod simsimd;
@@ -71,8 +72,13 @@ impl Isa {
         static DETECTED: OnceLock<Isa> = OnceLock::new();
         *DETECTED.get_or_init(|| {
             let wanted = std::env::var("NEARFIELD_ISA").unwrap_or_default();
-            let cap = Self::ALL.into_iter().find(|isa| isa.name() == wanted).unwrap_or(Self::Avx512);
-            Self::ALL.into_iter().rev().find(|isa| *isa <= cap && isa.is_available()).unwrap_or(Self::Scalar)
+            let cap =
+                Self::ALL.into_iter().find(|isa| isa.name() == wanted).unwrap_or(Self::Avx512);
+            Self::ALL
+                .into_iter()
+                .rev()
+                .find(|isa| *isa <= cap && isa.is_available())
+                .unwrap_or(Self::Scalar)
         })
     }
 }

@@ -38,8 +38,7 @@ fn case<K: Kernel, const BITS: usize>(random: &mut Random, blocks: usize, unalig
     let query: Vec<Block> = (0..blocks * planes(BITS))
         .map(|_| Block(std::array::from_fn(|_| random.component())))
         .collect();
-    let bytes: Vec<u8> =
-        (0..4 * blocks * BLOCK + unaligned).map(|_| random.byte()).collect();
+    let bytes: Vec<u8> = (0..4 * blocks * BLOCK + unaligned).map(|_| random.byte()).collect();
     let codes: Vec<&[u8]> = bytes[unaligned..].chunks_exact(blocks * BLOCK).collect();
     let expected: Vec<i32> = codes.iter().map(|c| sum::<BITS>(c, &query)).collect();
     let pointers = [codes[0].as_ptr(), codes[1].as_ptr(), codes[2].as_ptr(), codes[3].as_ptr()];

@@ -21,8 +21,8 @@ pub(crate) fn scan(
     for slot in slots.filter(|slot| eligible.contains(*slot)) {
         let threshold = top.threshold();
         // The bound costs a pass over the row: worth it once most rows fall below.
-        let hopeless = threshold > f64::NEG_INFINITY
-            && query.bound(rows, slot) + scorer.most() < threshold;
+        let hopeless =
+            threshold > f64::NEG_INFINITY && query.bound(rows, slot) + scorer.most() < threshold;
         if hopeless {
             continue;
         }

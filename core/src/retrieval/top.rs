@@ -49,7 +49,8 @@ impl<'a> Top<'a> {
             return;
         }
         let ids = self.ids;
-        let order = |a: &Hit, b: &Hit| better((a.score, ids.get(a.slot)), (b.score, ids.get(b.slot)));
+        let order =
+            |a: &Hit, b: &Hit| better((a.score, ids.get(a.slot)), (b.score, ids.get(b.slot)));
         self.hits.select_nth_unstable_by(self.k - 1, order);
         self.hits.truncate(self.k);
         self.threshold = self.hits[self.k - 1].score;
@@ -69,8 +70,9 @@ impl<'a> Top<'a> {
     pub(crate) fn finish(mut self) -> Vec<Hit> {
         self.cut();
         let ids = self.ids;
-        self.hits
-            .sort_unstable_by(|a, b| better((a.score, ids.get(a.slot)), (b.score, ids.get(b.slot))));
+        self.hits.sort_unstable_by(|a, b| {
+            better((a.score, ids.get(a.slot)), (b.score, ids.get(b.slot)))
+        });
         self.hits
     }
 }

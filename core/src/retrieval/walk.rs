@@ -21,48 +21,53 @@ pub(crate) struct WalkScratch {
     search: Scratch,
 }
 
-/// Searches a segment with a beam of `effort` and offers what it finds to `top`, the best
-/// candidates first.
-pub(crate) fn walk(
-    index: &IndexView<'_>,
-    vector: &[f32],
-    exact: &exact::Query,
-    rows: &Originals<'_>,
-    eligible: &Eligible<'_>,
-    effort: usize,
-    top: &mut Top<'_>,
-    scratch: &mut WalkScratch,
-) -> SearchCounters {
-    let WalkScratch { query, search } = scratch;
-    let Some(walk) = index.walk() else { return SearchCounters::default() };
-    query.prepare(index.quantizer, vector);
-    search.counters = SearchCounters::default();
-    walk.search(query, effort, search);
-    search.refined.sort_unstable();
+/// A walk of one segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Walk<'a> {
+    pub(crate) index: &'a IndexView<'a>,
+    pub(crate) vector: &'a [f32],
+    /// The same vector, prepared.
+    pub(crate) exact: &'a exact::Query,
+    pub(crate) rows: &'a Originals<'a>,
+    pub(crate) eligible: &'a Eligible<'a>,
+    /// Size of the beam.
+    pub(crate) effort: usize,
+}
 
-    let mut counters = search.counters;
-    let mut worst_in_doubt = f64::NEG_INFINITY;
-    for (position, candidate) in search.refined.iter().enumerate() {
-        let fields = walk.fields(candidate.slot());
-        let doubt = DOUBT * query.error(&fields);
-        if f64::from(candidate.score() + doubt) < worst_in_doubt {
-            break;
-        }
-        if let Some(next) = search.refined.get(position + 1) {
-            exact::Query::prefetch(rows, next.slot());
-        }
-        counters.rows_rescored += 1;
-        let similarity = exact.similarity(rows, candidate.slot());
-        let twins = candidate.slot()..=candidate.slot().saturating_add(fields.twins);
-        for slot in twins.take_while(|slot| (*slot as usize) < rows.rows()) {
-            if eligible.contains(slot) {
-                top.push(Hit { score: similarity, similarity, slot });
+impl Walk<'_> {
+    /// Offers what it finds to `top`, the best candidates first.
+    pub(crate) fn run(&self, top: &mut Top<'_>, scratch: &mut WalkScratch) -> SearchCounters {
+        let WalkScratch { query, search } = scratch;
+        let Some(walk) = self.index.walk() else { return SearchCounters::default() };
+        query.prepare(self.index.quantizer, self.vector);
+        search.counters = SearchCounters::default();
+        walk.search(query, self.effort, search);
+        search.refined.sort_unstable();
+
+        let mut counters = search.counters;
+        let mut worst_in_doubt = f64::NEG_INFINITY;
+        for (position, candidate) in search.refined.iter().enumerate() {
+            let fields = walk.fields(candidate.slot());
+            let doubt = DOUBT * query.error(&fields);
+            if f64::from(candidate.score() + doubt) < worst_in_doubt {
+                break;
+            }
+            if let Some(next) = search.refined.get(position + 1) {
+                exact::Query::prefetch(self.rows, next.slot());
+            }
+            counters.rows_rescored += 1;
+            let similarity = self.exact.similarity(self.rows, candidate.slot());
+            let twins = candidate.slot()..=candidate.slot().saturating_add(fields.twins);
+            for slot in twins.take_while(|slot| (*slot as usize) < self.rows.rows()) {
+                if self.eligible.contains(slot) {
+                    top.push(Hit { score: similarity, similarity, slot });
+                }
+            }
+            if top.is_full() {
+                top.cut();
+                worst_in_doubt = top.threshold();
             }
         }
-        if top.is_full() {
-            top.cut();
-            worst_in_doubt = top.threshold();
-        }
+        counters
     }
-    counters
 }

@@ -78,7 +78,8 @@ pub fn attributes(from: u64, to: u64) -> RecordBatch {
     let ratios = rows().map(|r| some(r, 3).then_some(r as f64 / 8.0));
     let flags = rows().map(|r| some(r, 4).then_some(r % 3 == 0));
     let times = rows().map(|r| some(r, 5).then_some(1_350_000_000_000_000 + r as i64));
-    let titles = rows().map(|r| some(r, 6).then(|| format!("Title of {r}: {}", "ä".repeat(r as usize % 9))));
+    let titles =
+        rows().map(|r| some(r, 6).then(|| format!("Title of {r}: {}", "ä".repeat(r as usize % 9))));
     let columns: Vec<ArrayRef> = vec![
         Arc::new(tags.collect::<StringArray>()),
         Arc::new(flairs.finish()),
@@ -97,7 +98,9 @@ pub fn attributes(from: u64, to: u64) -> RecordBatch {
 pub fn ids(kind: IdType, from: u64, to: u64) -> Ids {
     match kind {
         IdType::U64 => Ids::U64((from..to).map(|r| Numbers(r).next() >> 1).collect()),
-        IdType::Str => Ids::Str((from..to).map(|r| format!("id-{:x}", Numbers(r).next())).collect()),
+        IdType::Str => {
+            Ids::Str((from..to).map(|r| format!("id-{:x}", Numbers(r).next())).collect())
+        }
     }
 }
 
@@ -121,10 +124,8 @@ pub fn batch(config: &CollectionConfig, from: u64, to: u64) -> RecordBatch {
         Ids::U64(ids) => Arc::new(UInt64Array::from(ids)),
         Ids::Str(ids) => Arc::new(StringArray::from(ids)),
     };
-    let mut columns: Vec<(String, ArrayRef, bool)> = vec![
-        ("id".to_owned(), id_column, true),
-        ("vector".to_owned(), Arc::new(vectors), true),
-    ];
+    let mut columns: Vec<(String, ArrayRef, bool)> =
+        vec![("id".to_owned(), id_column, true), ("vector".to_owned(), Arc::new(vectors), true)];
     if !config.schema.is_empty() {
         let attributes = attributes(from, to);
         for (field, column) in attributes.schema().fields().iter().zip(attributes.columns()) {
