@@ -326,7 +326,8 @@ fn decode_entries(raw: &[u8], head_end: u64, footer_at: u64) -> Result<Entries, 
         if index.insert((kind, column), position).is_some() {
             return Err(bad("every section once", kind.name().to_owned()));
         }
-        if (kind == SectionKind::Checksums) != (position + 1 == chunks.len()) {
+        let checksums = kind == SectionKind::Checksums;
+        if checksums != (position + 1 == chunks.len()) || (checksums && column != 0) {
             return Err(bad("the checksums last", kind.name().to_owned()));
         }
         entries.push(Entry {

@@ -8,6 +8,7 @@ use super::search::{Scratch, Walk};
 use crate::codes::{Quantizer, Query};
 use crate::kernels::exact;
 use crate::originals::Originals;
+use crate::types::{EFFORT_MAX, K_MAX};
 
 /// Result sizes that are measured; others are interpolated.
 const SIZES: [usize; 3] = [10, 100, 1_000];
@@ -112,6 +113,19 @@ fn measure(
 }
 
 impl Curve {
+    /// Whether sizes and efforts rise and recalls are recalls, so that it can be interpolated.
+    pub(crate) fn is_sound(&self) -> bool {
+        let rising = |a: u32, b: u32| a < b;
+        self.sizes.is_sorted_by(|a, b| rising(a.k, b.k))
+            && self.sizes.iter().all(|size| {
+                (1..=K_MAX).contains(&(size.k as usize))
+                    && size.points.is_sorted_by(|a, b| rising(a.0, b.0))
+                    && size.points.iter().all(|(ef, recall)| {
+                        (1..=EFFORT_MAX).contains(&(*ef as usize)) && (0.0..=1.0).contains(recall)
+                    })
+            })
+    }
+
     /// The effort that reaches `recall` for `k` results.
     pub(crate) fn effort(&self, k: usize, recall: f32) -> usize {
         let (mut below, mut above) = (None, None);

@@ -195,7 +195,8 @@ impl IndexMeta {
         equal("bytes of edges", rows as u64 * layout.edge_bytes() as u64, edges as u64)?;
         equal("bytes of refine rows", rows as u64 * layout.refine_bytes() as u64, refine as u64)?;
         let entries = self.entries.iter().all(|e| (*e as usize) < rows) && !self.entries.is_empty();
-        known("entries", entries, "slots below the rows", format!("{:?}", self.entries))
+        known("entries", entries, "slots below the rows", format!("{:?}", self.entries))?;
+        known("calibration", self.curve.is_sound(), "rising efforts", format!("{:?}", self.curve))
     }
 }
 
