@@ -1,5 +1,7 @@
 //! The command line and the service, end to end on files.
 
+mod bad_input;
 mod cli;
+mod command;
 mod grpc;
 mod support;
