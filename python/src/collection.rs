@@ -8,7 +8,7 @@ use crate::config::{CreateArguments, open_options};
 use crate::convert::{self, Matrix};
 use crate::errors::OrRaise;
 use crate::handle::Handle;
-use crate::load::{IdSource, Wanted};
+use crate::load::LoadArguments;
 use crate::request::SearchArguments;
 use crate::results::SearchResults;
 use crate::stats;
@@ -97,29 +97,17 @@ impl Collection {
         })
     }
 
-    /// Loads files; `ids` is a path, an array or nothing.
     fn load<'py>(
         &self,
         py: Python<'py>,
-        paths: Vec<String>,
-        id_column: Option<String>,
-        vector_column: Option<String>,
-        ids: Option<&Bound<'py, PyAny>>,
+        arguments: LoadArguments<'py>,
         tick: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let collection = self.handle.to_write("load").or_raise(py)?;
-        let config = collection.config();
-        let ids = match ids {
-            None => None,
-            Some(value) => Some(match value.extract::<String>() {
-                Ok(path) => IdSource::File(path),
-                Err(_) => IdSource::Values(convert::ids(py, "ids", config.id_type, value)?),
-            }),
-        };
-        let schema = config.schema.columns().iter().map(|column| column.0.clone()).collect();
-        let wanted = Wanted { paths, id: id_column, vector: vector_column, ids, schema };
+        let wanted = arguments.parse(py, collection.config())?;
         let opened = py.detach(|| wanted.open()).or_raise(py)?;
-        let watcher = Watcher { tick, expected: opened.rows };
+        // As core counts: reading is the first half, building the second.
+        let watcher = Watcher { tick, expected: 2 * opened.rows };
         let mut report = wait::run(py, &watcher, |progress: &Progress| {
             collection.load(opened.batches, &opened.options, progress)
         })?;

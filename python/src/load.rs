@@ -5,12 +5,40 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{Field, Schema as ArrowSchema};
-use nearfield::{Error, Ids, LoadOptions, Result};
+use nearfield::{CollectionConfig, Error, Ids, LoadOptions, Result};
 use nearfield_datasets::{ReadError, ReadOptions, Source, open_all};
+use pyo3::prelude::*;
+
+use crate::convert;
 
 /// The columns of a plain vector file.
 const VECTOR: &str = "vector";
 const ID: &str = "id";
+
+/// What to load, as the Python package hands it over; `ids` is a path, an array or nothing.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct LoadArguments<'py> {
+    paths: Vec<String>,
+    id: Option<String>,
+    vector: Option<String>,
+    ids: Option<Bound<'py, PyAny>>,
+}
+
+impl LoadArguments<'_> {
+    /// Takes hold of the ids.
+    pub fn parse(self, py: Python<'_>, config: &CollectionConfig) -> PyResult<Wanted> {
+        let ids = match &self.ids {
+            None => None,
+            Some(value) => Some(match value.extract::<String>() {
+                Ok(path) => IdSource::File(path),
+                Err(_) => IdSource::Values(convert::ids(py, "ids", config.id_type, value)?),
+            }),
+        };
+        let schema = config.schema.columns().iter().map(|column| column.0.clone()).collect();
+        Ok(Wanted { paths: self.paths, id: self.id, vector: self.vector, ids, schema })
+    }
+}
 
 /// What to load.
 pub struct Wanted {
@@ -65,13 +93,13 @@ impl Wanted {
         for path in &self.paths {
             sources.push(open_all(path, &projected).map_err(source_error)?);
         }
-        let rows = sources.iter().map(Source::rows).sum::<Option<u64>>().unwrap_or(0);
+        let rows = sources.iter().map(Source::rows).sum::<Option<u64>>();
         let batches = match self.ids {
             None => Box::new(sources.into_iter().flatten()) as _,
             Some(IdSource::File(path)) => with_file(sources, &path)?,
             Some(IdSource::Values(ids)) => with_values(sources, &ids, rows)?,
         };
-        Ok(Opened { batches, options, skipped, rows })
+        Ok(Opened { batches, options, skipped, rows: rows.unwrap_or(0) })
     }
 
     /// A plain vector file holds no ids: its rows are numbered.
@@ -111,8 +139,13 @@ fn with_file(
 fn with_values(
     sources: Vec<Source>,
     ids: &Ids,
-    rows: u64,
+    rows: Option<u64>,
 ) -> Result<Box<dyn Iterator<Item = std::result::Result<RecordBatch, ReadError>> + Send>> {
+    let Some(rows) = rows else {
+        let expected = "files that state their number of rows beside ids";
+        let fix = "put the ids into the file, as a column";
+        return Err(Error::invalid("ids", expected, "a stream", fix));
+    };
     if ids.len() as u64 != rows {
         let expected = format!("{rows} ids, one a row of the files");
         return Err(Error::invalid("ids", expected, ids.len().to_string(), ""));

@@ -55,7 +55,7 @@ def test_the_program_opens_what_python_wrote(path: Path) -> None:
     assert [s["name"] for s in said["segments"]] == [s["name"] for s in stats.segments]
     assert run("verify", str(path))["points"] == 1500
     vector = ",".join(str(x) for x in base[3].tolist())
-    found = json.dumps(run("search", str(path), f"--vector={vector}", "--k", "5", "--exact"))
+    found = json.dumps(run("search", str(path), f"--vector={vector}", "-k", "5", "--exact"))
     assert all(f'"{i}"' in found for i in nearest)
 
 

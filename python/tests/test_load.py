@@ -207,6 +207,21 @@ def test_progress_moves_a_bar(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     points.optimize(progress=True)
 
 
+SAMPLE = Path(__file__).parents[2] / "datasets" / "reddit-mini" / "communities.parquet"
+
+
+def test_the_bundled_communities(path: Path) -> None:
+    with nf.create(path, dim=384, id_type="str", schema={"name": "keyword"}) as communities:
+        report = communities.load(SAMPLE, vector="embedding")
+        assert report.skipped_columns == ["posts", "total_score"]
+        aww = pyarrow.parquet.read_table(SAMPLE, filters=[("name", "=", "aww")])
+        r = communities.search(aww["embedding"], k=20, with_attributes=["name"])
+        assert r.attributes["name"][0][0] == "aww"
+        assert "cats" in r.attributes["name"][0].tolist()
+        truth = communities.search(aww["embedding"], k=20, exact=True)
+        assert nf.recall(r, truth) >= 0.8
+
+
 def test_pandas_rows_can_be_loaded_by_hand() -> None:
     frame = pd.DataFrame({"id": IDS, "title": IDS, "score": range(ROWS)})
     collection = posts()

@@ -180,11 +180,10 @@ def test_upserts_replace_whole_points(numbered: Callable[..., nf.Collection]) ->
 
 
 @pytest.mark.parametrize("dtype", ["f32", "f16", "u8", "i8"])
-@pytest.mark.parametrize("index", ["graph", "hnsw"])
-def test_stored_types(dtype: str, index: str) -> None:
+def test_stored_types(dtype: str) -> None:
     rng = np.random.default_rng(5)
     base = rng.integers(1, 100, (1500, 16)).astype(np.float32)
-    points = nf.create(dim=16, metric="l2", dtype=dtype, index=index)
+    points = nf.create(dim=16, metric="l2", dtype=dtype)
     points.upsert(np.arange(1500), base)
     points.optimize()
     r = points.search(base[:50], k=10, recall=0.99)

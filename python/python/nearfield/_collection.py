@@ -60,7 +60,7 @@ def create(
     profile : {"balanced", "fast", "compact"}
         Memory against speed.
     index : {"graph", "hnsw"}
-        Which graph is built.
+        Which graph is built; this version builds ``"graph"`` only.
     durability : {"sync", "buffered"}
         Whether a write that returned survives a power cut, or only the end of the process.
     memory : {"mapped", "pinned", "heap"}
@@ -222,7 +222,8 @@ class Collection:
             Ids of the collection's type; integers of at least 0.
         vectors : array_like of shape (n, dim)
             float32 (read in place when C-contiguous), float16, float64, or uint8 and int8 for
-            collections of those; Arrow lists of such; or lists of numbers. Finite.
+            collections of those; Arrow lists of such; or lists of numbers. Finite. An array that
+            is read in place must not be changed by other threads before the call returns.
         attributes : dict, DataFrame or object with ``__arrow_c_stream__``, optional
             Every column of the schema, n rows each. None: all null. Columns are lists, numpy
             arrays (NaN and NaT mean null), Series or Arrow arrays.
@@ -288,14 +289,18 @@ class Collection:
             paths = [_checks.path(path, "path")]
         else:
             paths = [_checks.path(one, "path") for one in path]
-        column = None if id is None else _checks.text(id, "id")
-        vectors = None if vector is None else _checks.text(vector, "vector")
         if isinstance(ids, str | os.PathLike):
             beside: Any = os.fsdecode(ids)
         else:
             beside = None if ids is None else _inputs.ids(ids, "ids")
+        arguments = {
+            "paths": paths,
+            "id": None if id is None else _checks.text(id, "id"),
+            "vector": None if vector is None else _checks.text(vector, "vector"),
+            "ids": beside,
+        }
         with bar(progress, "load") as tick:
-            return Report(self._core.load(paths, column, vectors, beside, tick))
+            return Report(self._core.load(arguments, tick))
 
     def optimize(self, *, progress: bool = False) -> None:
         """Seal what is growing and merge the segments; returns when it is done.

@@ -1,9 +1,11 @@
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, final
 
 import numpy as np
 
 from ._progress import Tick
+
+__all__ = ["Collection", "SearchResults", "Table", "__version__"]
 
 __version__: str
 
@@ -20,14 +22,7 @@ class Collection:
     def __len__(self) -> int: ...
     def config(self) -> dict[str, Any]: ...
     def upsert(self, ids: Any, vectors: Any, attributes: Any, tick: Tick | None) -> None: ...
-    def load(
-        self,
-        paths: Sequence[str],
-        id_column: str | None,
-        vector_column: str | None,
-        ids: Any,
-        tick: Tick | None,
-    ) -> dict[str, Any]: ...
+    def load(self, arguments: Mapping[str, Any], tick: Tick | None) -> dict[str, Any]: ...
     def optimize(self, tick: Tick | None) -> None: ...
     def search(self, queries: Any, arguments: Mapping[str, Any]) -> SearchResults: ...
     def get(self, ids: Any, with_vectors: bool) -> tuple[Table, list[bool]]: ...

@@ -10,7 +10,7 @@ Tick = Callable[[int, int], None]
 
 @contextmanager
 def bar(shown: bool, title: str) -> Iterator[Tick | None]:
-    """Show a bar and yield what moves it: a function of points done and points in all.
+    """Show a bar and yield what moves it: a function of steps done and steps in all.
 
     Yields None, and shows nothing, if `shown` is false or tqdm isn't installed.
     """
@@ -22,7 +22,8 @@ def bar(shown: bool, title: str) -> Iterator[Tick | None]:
     except ImportError:
         yield None
         return
-    with tqdm(desc=title, unit=" points", unit_scale=True) as line:
+    # Steps are not always points: a share is what a person can read.
+    with tqdm(desc=title, bar_format="{l_bar}{bar}| {elapsed}<{remaining}") as line:
 
         def tick(done: int, total: int) -> None:
             line.total = total or None
