@@ -127,7 +127,7 @@ def bad(row: int, value: float) -> np.ndarray:
     ("ids", "vectors", "error", "said"),
     [
         ([1, 2], EYE, nf.InvalidArgumentError, "expected.*found"),
-        ([1, -2, 3], EYE, nf.InvalidArgumentError, "ids, row 1: expected an integer.*found -2"),
+        ([1, -2, 3], EYE, nf.InvalidArgumentError, "ids, row 1: expected an integer.*found int -2"),
         (np.array([1, 2, -3]), EYE, nf.InvalidArgumentError, "ids, row 2.*-3"),
         (pa.array([1, -1, 2]), EYE, nf.InvalidArgumentError, "ids, row 1.*-1"),
         ([1, 2, 2**64], EYE, nf.InvalidArgumentError, f"ids, row 2.*{2**64}"),
@@ -321,6 +321,7 @@ def test_queries(typed: nf.Collection, queries: Any, error: type[Exception], sai
         ({"half_life": ""}, nf.InvalidArgumentError),
         ({"half_life": "0s"}, nf.InvalidArgumentError),
         ({"half_life": "-1h"}, nf.InvalidArgumentError),
+        ({"half_life": "9" * 400 + "d"}, nf.InvalidArgumentError),
         ({"half_life": np.timedelta64("NaT")}, nf.InvalidArgumentError),
         ({"half_life": 3600}, TypeError),
         ({"half_life": "1h", "origin": "yesterday"}, nf.InvalidArgumentError),

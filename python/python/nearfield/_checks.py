@@ -10,41 +10,57 @@ from typing import Any
 from ._errors import InvalidArgumentError
 
 COUNT_MAX = 2**63 - 1
+_SHOWN_MAX = 60
+
+
+def shown(value: Any) -> str:
+    """Return the type and the start of the ``repr`` of a value, whatever its ``repr`` does."""
+    kind = type(value).__name__
+    if value is None:
+        return kind.removesuffix("Type")
+    try:
+        text = repr(value)
+    except Exception:
+        return kind
+    return f"{kind} {text if len(text) <= _SHOWN_MAX else text[:_SHOWN_MAX] + '...'}"
 
 
 def count(value: Any, argument: str, largest: int = COUNT_MAX) -> int:
     """Return an int of at least 0."""
     if isinstance(value, bool):
-        raise TypeError(f"{argument}: expected an int, found bool {value!r}")
+        raise TypeError(f"{argument}: expected an int, found {shown(value)}")
     try:
         number = operator.index(value)
     except TypeError:
-        raise TypeError(
-            f"{argument}: expected an int, found {type(value).__name__} {value!r}"
-        ) from None
+        raise TypeError(f"{argument}: expected an int, found {shown(value)}") from None
     if not 0 <= number <= largest:
-        raise InvalidArgumentError(f"{argument}: expected 0 to {largest}, found {number}")
+        raise InvalidArgumentError(f"{argument}: expected 0 to {largest}, found {shown(number)}")
     return number
 
 
 def real(value: Any, argument: str) -> float:
     """Return a float."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise TypeError(f"{argument}: expected a number, found {type(value).__name__} {value!r}")
-    return float(value)
+        raise TypeError(f"{argument}: expected a number, found {shown(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise InvalidArgumentError(
+            f"{argument}: expected a 64-bit float, found {shown(value)}"
+        ) from None
 
 
 def text(value: Any, argument: str) -> str:
     """Return a str."""
     if not isinstance(value, str):
-        raise TypeError(f"{argument}: expected a str, found {type(value).__name__} {value!r}")
+        raise TypeError(f"{argument}: expected a str, found {shown(value)}")
     return value
 
 
 def flag(value: Any, argument: str) -> bool:
     """Return a bool; numpy's is taken too."""
     if not (isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")):
-        raise TypeError(f"{argument}: expected a bool, found {type(value).__name__} {value!r}")
+        raise TypeError(f"{argument}: expected a bool, found {shown(value)}")
     return bool(value)
 
 
@@ -53,6 +69,4 @@ def path(value: Any, argument: str) -> str:
     try:
         return os.fsdecode(value)
     except TypeError:
-        raise TypeError(
-            f"{argument}: expected a str or Path, found {type(value).__name__} {value!r}"
-        ) from None
+        raise TypeError(f"{argument}: expected a str or Path, found {shown(value)}") from None

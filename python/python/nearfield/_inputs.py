@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ._checks import shown
 from ._errors import DimensionMismatchError, InvalidArgumentError, InvalidTypeError
 from ._times import moment_us
 
@@ -77,7 +78,7 @@ def attributes(value: Any, schema: Mapping[str, str]) -> Any:
         for name in value:
             if not isinstance(name, str):
                 raise InvalidTypeError(
-                    f"attributes: expected column names of type str, found {name!r}"
+                    f"attributes: expected column names of type str, found {shown(name)}"
                 )
             pairs.append((name, _column(value[name], name, schema.get(name))))
         return pairs
@@ -92,6 +93,10 @@ def attributes(value: Any, schema: Mapping[str, str]) -> Any:
 def _column(value: Any, name: str, kind: str | None) -> Any:
     argument = f'column "{name}"'
     if _is_pandas(value):
+        if not hasattr(value, "dtype"):
+            raise InvalidTypeError(
+                f"{argument}: expected one column, found {type(value).__name__} of several"
+            )
         value = _from_pandas(value)
     if isinstance(value, np.ndarray):
         value = _from_numpy(value, argument, kind)
@@ -196,7 +201,8 @@ def _ragged(value: Any, dim: int, argument: str) -> Exception:
             found = len(vector) if hasattr(vector, "__len__") else None
             if found is None:
                 return InvalidTypeError(
-                    f"{argument}, row {row}: expected a vector of {dim} numbers, found {vector!r}"
+                    f"{argument}, row {row}: expected a vector of {dim} numbers, "
+                    f"found {shown(vector)}"
                 )
             if found != dim:
                 return DimensionMismatchError(
@@ -213,7 +219,7 @@ def _list(value: Any, argument: str, what: str) -> list[Any]:
         return value
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
         raise InvalidTypeError(
-            f"{argument}: expected a list of {what}, found {type(value).__name__} {value!r}; "
+            f"{argument}: expected a list of {what}, found {shown(value)}; "
             "put a single one in brackets"
         )
     return list(value)

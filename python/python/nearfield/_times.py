@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._checks import shown
 from ._errors import InvalidArgumentError, InvalidTypeError
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,8 +54,7 @@ def moment_us(value: Any, argument: str) -> int:
         aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
         return (aware - EPOCH) // MICROSECOND
     raise InvalidTypeError(
-        f"{argument}: expected a datetime, numpy datetime64 or ISO 8601 str, "
-        f"found {type(value).__name__}"
+        f"{argument}: expected a datetime, numpy datetime64 or ISO 8601 str, found {shown(value)}"
     )
 
 
@@ -80,10 +80,10 @@ def duration_us(value: Any, argument: str) -> int:
                 f"{argument}: expected a number and a unit of {', '.join(_UNITS_US)}, "
                 f'found {value!r}; for example "6h"'
             )
-        micros = round(float(found[1]) * unit)
+        micros = round(min(float(found[1]) * unit, 2.0**64))
     else:
         raise InvalidTypeError(
-            f'{argument}: expected a str such as "6h" or a timedelta, found {type(value).__name__}'
+            f'{argument}: expected a str such as "6h" or a timedelta, found {shown(value)}'
         )
     if not 0 < micros <= I64_MAX:
         raise InvalidArgumentError(f"{argument}: expected a time above zero, found {value!r}")

@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyString};
 
 use super::arrow;
-use crate::errors::{invalid, wrong_type};
+use crate::errors::{describe, invalid, wrong_type};
 
 /// Ids for a collection of `id_type`; `what` is the argument's name in errors.
 pub fn ids(py: Python<'_>, what: &str, id_type: IdType, value: &Bound<'_, PyAny>) -> PyResult<Ids> {
@@ -48,7 +48,7 @@ fn list_of_int(py: Python<'_>, what: &str, list: &Bound<'_, PyList>) -> PyResult
         }
         item.extract::<u64>().map_err(|error| {
             if error.is_instance_of::<PyOverflowError>(py) {
-                out_of_range(py, what, row, &item.to_string())
+                out_of_range(py, what, row, &describe(&item))
             } else {
                 wrong()
             }

@@ -11,7 +11,7 @@ use pyo3::exceptions::PyOverflowError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyString, PyTuple};
 
-use crate::errors::{invalid, wrong_type};
+use crate::errors::{describe, invalid, wrong_type};
 
 /// A column of `kind`; None is null.
 pub fn column(
@@ -109,7 +109,7 @@ fn integers(at: &Cell<'_, '_>, list: &Bound<'_, PyList>) -> PyResult<ArrayRef> {
                 if error.is_instance_of::<PyOverflowError>(at.py) {
                     let argument = format!("{}, row {row}", at.argument);
                     let range = format!("i64: {} to {}", i64::MIN, i64::MAX);
-                    invalid(at.py, &argument, &range, &item.to_string(), "")
+                    invalid(at.py, &argument, &range, &describe(&item), "")
                 } else {
                     at.wrong(row, expected, &item)
                 }
