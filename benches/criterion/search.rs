@@ -12,7 +12,7 @@ use nearfield_datasets::generate::Shape;
 const ROWS: usize = 20_000;
 const QUERIES: usize = 256;
 const DIM: usize = 384;
-const EFFORTS: [usize; 3] = [16, 64, 256];
+const EFFORTS: [usize; 4] = [10, 16, 32, 64];
 
 fn search(c: &mut Criterion) {
     let (base, queries) = Data::clustered(Shape { rows: ROWS, dim: DIM, seed: 3 }, QUERIES);

@@ -18,7 +18,7 @@ impl Data {
     /// `shape.rows` vectors to store and `queries` fresh ones of the same clusters to ask for.
     pub fn clustered(shape: Shape, queries: usize) -> (Self, Self) {
         let clusters = (shape.rows / CLUSTER).max(1);
-        let mixture = Clusters { shape, clusters, intrinsic: 24, spread: 0.8 };
+        let mixture = Clusters { shape, clusters, intrinsic: 64, spread: 1.0 };
         let data = |components| Self { dim: shape.dim, components };
         (data(mixture.generate().vectors), data(mixture.queries(queries).vectors))
     }

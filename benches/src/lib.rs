@@ -1,7 +1,8 @@
 //! What the benchmarks share: generated data, filled collections, and recall noted beside
 //! criterion's results so that a gain in speed that costs recall shows in the table.
 //!
-//! Everything goes through the public API of `nearfield`. A failure ends the benchmark.
+//! Everything but the kernels goes through the public API of `nearfield`. A failure ends the
+//! benchmark.
 
 mod data;
 mod recall;
