@@ -196,6 +196,29 @@ impl Manifest {
         Ok(file)
     }
 
+    /// Checks that what a writer counts up is not used yet, and can be counted up.
+    fn check_numbers(&self) -> std::result::Result<(), String> {
+        let endless = |n: u64| n < 1 << 62;
+        let mut ids: Vec<u64> = self.segments.iter().map(|s| s.id).collect();
+        ids.sort_unstable();
+        if !endless(self.version) || !endless(self.next_segment) {
+            return Err(format!("version {}, next {}", self.version, self.next_segment));
+        }
+        if !ids.is_sorted_by(|a, b| a < b) || ids.last().is_some_and(|id| *id >= self.next_segment)
+        {
+            return Err(format!("segments {ids:?}, next {}", self.next_segment));
+        }
+        match self
+            .segments
+            .iter()
+            .filter_map(|s| s.tombstones.as_ref())
+            .find(|t| !endless(t.generation))
+        {
+            Some(tombstones) => Err(format!("generation {}", tombstones.generation)),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn decode(file: &[u8]) -> std::result::Result<Self, Fault> {
         decode_header(FileKind::Manifest, file)?;
         let end = file.len().saturating_sub(4);
@@ -210,6 +233,7 @@ impl Manifest {
         let manifest: Self =
             codec::decode(body.get(HEADER_BYTES..).unwrap_or_default()).map_err(bad)?;
         manifest.config.config().map_err(bad)?;
+        manifest.check_numbers().map_err(bad)?;
         Ok(manifest)
     }
 }
@@ -243,6 +267,7 @@ mod tests {
         config.space = Some("words@2".parse().unwrap());
         config.schema = Schema::new([("tag".to_owned(), AttributeType::KeywordList)]).unwrap();
         let mut manifest = Manifest::empty(&config);
+        manifest.next_segment = 10;
         let tombstones = Some(TombstoneRecord { generation: 3, length: 64, seal: 5, dead: 2 });
         manifest.segments.push(SegmentRecord {
             id: 9,
@@ -260,6 +285,22 @@ mod tests {
         assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
         let config = manifest.config.config().unwrap();
         assert_eq!(ConfigRecord::of(&config), manifest.config);
+    }
+
+    #[test]
+    fn numbers_that_a_writer_could_not_count_up_are_refused() {
+        let wrong: [fn(&mut Manifest); 5] = [
+            |m| m.version = u64::MAX,
+            |m| m.next_segment = u64::MAX,
+            |m| m.next_segment = 9,
+            |m| m.segments.push(m.segments[0].clone()),
+            |m| m.segments[0].tombstones.as_mut().unwrap().generation = u64::MAX,
+        ];
+        for change in wrong {
+            let mut manifest = manifest();
+            change(&mut manifest);
+            assert!(Manifest::decode(&manifest.encode().unwrap()).is_err(), "{manifest:?}");
+        }
     }
 
     #[test]

@@ -84,8 +84,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "retrieval",
         ],
     ),
-    // What the benchmarks reach inside.
-    ("bench", &["kernels", "codes", "graph", "originals", "metric"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -194,8 +192,7 @@ fn unsafe_code_is_where_it_is_expected_and_says_why() {
             if !code.contains("unsafe {") && !code.contains("unsafe impl") {
                 continue;
             }
-            let kernels =
-                ["kernels/", "codes/", "graph/", "bench.rs"].iter().any(|p| name.starts_with(p));
+            let kernels = ["kernels/", "codes/", "graph/"].iter().any(|p| name.starts_with(p));
             if !kernels && name != "vfs/mmap.rs" {
                 wrong
                     .push(format!("{name}:{}: unsafe outside kernels and vfs/mmap.rs", number + 1));

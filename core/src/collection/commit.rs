@@ -51,7 +51,7 @@ impl<'a> Change<'a> {
     /// Begins a change; waits for the one before.
     pub(super) fn begin(collection: &'a Collection, operation: &'static str) -> Result<Self> {
         let base = collection.view(operation)?;
-        let Some(writer) = &collection.writer else { return Err(Error::ReadOnly { operation }) };
+        let Some(writer) = collection.writer() else { return Err(Error::ReadOnly { operation }) };
         let Ok(writer) = writer.lock() else {
             return Err(Error::Poisoned { cause: "a worker panicked".to_owned() });
         };

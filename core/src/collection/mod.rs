@@ -43,8 +43,9 @@ pub struct Collection {
     path: Option<PathBuf>,
     /// `None` once closed.
     view: RwLock<Option<Arc<View>>>,
-    /// `None` in a handle that only reads.
-    writer: Option<Mutex<Writer>>,
+    /// `None` in a handle that only reads. With the process that took the lock: a fork has a
+    /// copy of this handle, which only reads too.
+    writer: Option<(u32, Mutex<Writer>)>,
 }
 
 /// What a handle that may write holds.
@@ -83,7 +84,11 @@ impl Collection {
 
     /// Whether this handle may write.
     pub fn is_writable(&self) -> bool {
-        self.writer.is_some()
+        self.writer().is_some()
+    }
+
+    fn writer(&self) -> Option<&Mutex<Writer>> {
+        self.writer.as_ref().filter(|(owner, _)| *owner == std::process::id()).map(|(_, w)| w)
     }
 
     /// Writes whole points, replacing those whose id is there already; the last of an id given
@@ -153,7 +158,7 @@ impl Collection {
     /// Lets go of files and locks; later calls return [`Error::Closed`]. Idempotent. Waits for a
     /// write that is under way.
     pub fn close(&self) -> Result<()> {
-        if let Some(writer) = &self.writer {
+        if let Some(writer) = self.writer() {
             writer.lock().unwrap_or_else(PoisonError::into_inner).lock = None;
         }
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = None;

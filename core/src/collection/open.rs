@@ -108,7 +108,9 @@ fn assemble(
         directory,
         path: path.map(Path::to_owned),
         view: RwLock::new(Some(Arc::new(view))),
-        writer: lock.map(|lock| Mutex::new(Writer { lock: Some(lock), poisoned: None })),
+        writer: lock.map(|lock| {
+            (std::process::id(), Mutex::new(Writer { lock: Some(lock), poisoned: None }))
+        }),
     }
 }
 
