@@ -27,6 +27,8 @@ pub(crate) struct Query {
     pub(crate) c: f32,
     /// Standard error of a refine score relative to |y|, from rounding the query.
     pub(crate) rounding: f32,
+    /// Three standard errors of a code's score relative to |y|.
+    code_error: f32,
     /// Length of the query's part that meets `y`.
     pub(crate) length: f32,
     y: Vec<f32>,
@@ -90,7 +92,15 @@ impl Query {
         self.components.extend(y.iter().map(|v| round(*v * inverse) as i8));
         self.constants(&quantizer.layout, weight, c, base as f32, scale);
         self.length = weight * norm2(&y).sqrt() as f32;
+        self.code_error = 3.0 * code_error(&quantizer.layout) * self.length;
         self.y = y;
+    }
+
+    /// How far a code's score may be below the exact one, but for a case in a hundred: three
+    /// standard errors of the `RaBitQ` estimate.
+    #[inline(always)]
+    pub(crate) fn code_doubt(&self, fields: &Fields) -> f32 {
+        self.code_error * fields.norm2.max(0.0).sqrt()
     }
 
     /// The standard error of a refine score against the exact one, from rounding both sides.
@@ -131,6 +141,18 @@ impl Query {
             }
         }
     }
+}
+
+/// The standard error of an estimated product of unit vectors: `sqrt((1 - c^2) / c^2 / d)`, with
+/// the cosine `c` between a random direction and its code (Gao et al. 2024).
+fn code_error(layout: &Layout) -> f32 {
+    let of_direction: f32 = match layout.bits {
+        1 => 0.75,
+        2 => 0.37,
+        4 => 0.10,
+        _ => 0.01,
+    };
+    of_direction / (layout.padded as f32).sqrt()
 }
 
 /// `x` rounded to the nearest integer, ties to even, for |x| below 2^22. Adding pushes the

@@ -105,6 +105,7 @@ impl SegmentSearch<'_> {
             let rows = self.handle.segment.originals();
             let mut top = Top::new(k, self.part.ids);
             let walk = Walk {
+                k: self.wanted(&eligible),
                 index: &index,
                 vector: self.vector,
                 exact: self.exact,
@@ -130,6 +131,11 @@ impl SegmentSearch<'_> {
         Ok((hits, counters))
     }
 
+    /// Results to look for so that `k` are left when those passed over are dropped.
+    fn wanted(&self, eligible: &Eligible<'_>) -> usize {
+        self.plan.request.k + eligible.passed_over().min(PASSED_MAX)
+    }
+
     /// The beam for a walk; `None` to scan instead.
     fn effort(&self, eligible: &Eligible<'_>) -> Option<usize> {
         let request = self.plan.request;
@@ -140,7 +146,7 @@ impl SegmentSearch<'_> {
         }
         let passed = eligible.passed_over();
         let rows = self.handle.segment.rows() as usize;
-        let k = request.k + passed.min(PASSED_MAX);
+        let k = self.wanted(eligible);
         let effort = match request.effort {
             Effort::Exact => return None,
             Effort::Ef(ef) => ef.max(k),

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::duplicates::Groups;
 use super::pool::SLOTS_MAX;
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
+use super::refine::Depth;
 use super::search::{Edges, Scratch, Walk};
 use super::{BuildOptions, BuiltIndex, IndexMeta, calibrate, order, repair};
 use crate::codes::layout::Fields;
@@ -269,6 +270,7 @@ impl<'a> Builder<'a> {
                 pairs.unpack(*slot, &mut worker.row);
                 worker.query.prepare_row(&self.layout(), &worker.row);
                 walk.search(&worker.query, self.effort, &mut worker.search);
+                walk.refine(&worker.query, Depth::All, &mut worker.search);
                 worker.candidates.clear();
                 let found = &worker.search.refined;
                 worker.candidates.extend(found.iter().map(|c| ((-c.score()).max(0.0), c.slot())));

@@ -4,6 +4,7 @@
 use bincode::{Decode, Encode};
 use rayon::prelude::*;
 
+use super::refine::Depth;
 use super::search::{Scratch, Walk};
 use crate::codes::{Quantizer, Query};
 use crate::kernels::exact;
@@ -92,7 +93,7 @@ fn measure(
                 |(scratch, query), (vector, truth)| {
                     query.prepare(quantizer, vector);
                     walk.search(query, ef, scratch);
-                    scratch.refined.sort_unstable();
+                    walk.refine(query, Depth::Best(k), scratch);
                     scratch.refined.truncate(candidates(k));
                     let mut found: Vec<u32> = scratch.refined.iter().map(|c| c.slot()).collect();
                     found.sort_unstable();

@@ -7,6 +7,7 @@ mod duplicates;
 mod order;
 pub(crate) mod pool;
 mod prune;
+pub(crate) mod refine;
 mod repair;
 pub(crate) mod search;
 mod visited;

@@ -99,6 +99,22 @@ impl Pool {
         self.cursor = self.cursor.min(end);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The candidate at a position below [`Self::len`].
+    #[inline(always)]
+    pub(crate) fn candidate(&self, position: usize) -> Candidate {
+        Candidate(self.entries[position] & !EXPANDED)
+    }
+
+    /// Best first.
+    #[inline(always)]
+    pub(crate) fn candidates(&self) -> impl Iterator<Item = Candidate> {
+        self.entries[..self.len].iter().map(|e| Candidate(e & !EXPANDED))
+    }
+
     /// The best candidate not expanded yet, marked as expanded.
     #[inline(always)]
     pub(crate) fn pop(&mut self) -> Option<u32> {

@@ -1,6 +1,7 @@
 //! Makes every node reachable, and gives each a second way in where there is room.
 
 use super::build::NONE;
+use super::refine::Depth;
 use super::search::{Edges, Scratch, Walk};
 use crate::codes::pairs::{Pairs, SignedRow};
 use crate::codes::{Layout, Query};
@@ -36,7 +37,7 @@ pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entry: u32, effort: u
             let walk = Walk::new(parts.layout, rows, parts.codes, view, parts.refine, &entries)
                 .expect("the builder's own sections fit");
             walk.search(&query, beam, &mut scratch);
-            scratch.refined.sort_unstable();
+            walk.refine(&query, Depth::All, &mut scratch);
             let open =
                 scratch.refined.iter().find(|c| free_place(edges, degree, c.slot()).is_some());
             match open {

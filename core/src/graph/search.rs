@@ -1,5 +1,5 @@
-//! The walk: best-first search of the graph over codes, each expanded node refined from its
-//! 8-bit row.
+//! The walk: best-first search of the graph over codes. What it finds is refined after, see
+//! [`super::refine`].
 //!
 //! The loop follows `DiskANN`'s greedy search (Subramanya et al. 2019) with the neighbours of a hop
 //! gathered first, prefetched, and scored four at a time.
@@ -7,7 +7,6 @@
 use super::pool::{Candidate, Pool};
 use super::visited::Visited;
 use crate::codes::layout::{Fields, Layout};
-use crate::codes::pairs::with_kernels;
 use crate::codes::query::Query;
 use crate::kernels::{Isa, Kernel};
 use crate::results::SearchCounters;
@@ -15,11 +14,11 @@ use crate::results::SearchCounters;
 /// What the walk reads: checked lengths, so that every slot below `rows` is inside.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Walk<'a> {
-    layout: Layout,
-    rows: usize,
+    pub(super) layout: Layout,
+    pub(super) rows: usize,
     codes: &'a [u8],
     edges: Edges<'a>,
-    refine: &'a [u8],
+    pub(super) refine: &'a [u8],
     entries: &'a [u32],
 }
 
@@ -48,10 +47,12 @@ impl<'a> Edges<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     visited: Visited,
-    pool: Pool,
-    fresh: Vec<u32>,
+    pub(super) pool: Pool,
+    /// Slots whose codes were asked for, to be scored next.
+    asked: Vec<u32>,
+    ahead: Vec<u32>,
     survivors: Vec<Candidate>,
-    /// Expanded nodes with their refined scores, in the order they were expanded.
+    /// What a refinement kept, best first.
     pub(crate) refined: Vec<Candidate>,
     pub(crate) counters: SearchCounters,
 }
@@ -73,7 +74,7 @@ impl<'a> Walk<'a> {
         fits.then_some(Self { layout, rows, codes, edges, refine, entries })
     }
 
-    /// Searches with a beam of `effort`; what it expanded is in `scratch.refined`.
+    /// Searches with a beam of `effort`; what it found is in the scratch, to be refined.
     pub(crate) fn search(&self, query: &Query, effort: usize, scratch: &mut Scratch) {
         match self.layout.bits {
             1 => self.dispatch::<1>(query, effort, scratch),
@@ -111,59 +112,52 @@ impl<'a> Walk<'a> {
         self.run::<crate::kernels::x86_64::avx2::Avx2, BITS>(q, effort, s);
     }
 
+    /// The walk is a hop ahead of itself: the next node is chosen, and its neighbours' codes are
+    /// asked for, before the codes that were asked for last are scored. They arrive meanwhile.
     #[inline(always)]
     fn run<K: Kernel, const BITS: usize>(&self, query: &Query, effort: usize, s: &mut Scratch) {
         s.visited.reset(self.rows);
         s.pool.reset(effort);
-        s.refined.clear();
-        s.fresh.resize(self.edges.stride.max(self.entries.len()) + 4, 0);
-        s.survivors.resize(s.fresh.len(), Candidate::new(0.0, 0));
-        let fresh = self.gather::<K>(self.entries, s);
-        self.score_fresh::<K, BITS>(query, fresh, s);
-        // Each slot enters the pool at most once, so this ends after at most `rows` hops. A node
-        // is refined one hop late: its row has arrived by then.
-        let mut late = None;
-        while let Some(slot) = s.pool.pop() {
-            self.prefetch_row::<K>(slot);
-            let from = slot as usize * self.edges.stride;
-            let fresh = self.gather::<K>(&self.edges.places[from..from + self.edges.stride], s);
+        s.survivors.resize(self.places(), Candidate::new(0.0, 0));
+        let mut asked = std::mem::take(&mut s.asked);
+        let mut ahead = std::mem::take(&mut s.ahead);
+        asked.resize(self.places(), 0);
+        ahead.resize(self.places(), 0);
+        let mut count = self.gather::<K>(self.entries, s, &mut asked);
+        // Each slot enters the pool at most once, so this ends after at most `rows` hops.
+        loop {
+            let next = s.pool.pop();
+            let mut count_ahead = 0;
+            if let Some(slot) = next {
+                s.counters.hops += 1;
+                let from = slot as usize * self.edges.stride;
+                let neighbours = &self.edges.places[from..from + self.edges.stride];
+                count_ahead = self.gather::<K>(neighbours, s, &mut ahead);
+            }
+            self.score::<K, BITS>(query, &asked, count, s);
             if let Some(next) = s.pool.peek() {
                 self.prefetch_edges::<K>(next);
             }
-            if let Some(slot) = late.replace(slot) {
-                s.refined.push(Candidate::new(self.refine_one::<K>(query, slot), slot));
+            if next.is_none() && count == 0 {
+                break;
             }
-            self.score_fresh::<K, BITS>(query, fresh, s);
-            if let Some(next) = s.pool.peek() {
-                self.prefetch_edges::<K>(next);
-            }
+            std::mem::swap(&mut asked, &mut ahead);
+            count = count_ahead;
         }
-        if let Some(slot) = late {
-            s.refined.push(Candidate::new(self.refine_one::<K>(query, slot), slot));
-        }
-        s.counters.hops += s.refined.len() as u64;
-        s.counters.rows_refined += s.refined.len() as u64;
+        (s.asked, s.ahead) = (asked, ahead);
     }
 
-    /// Refines every one of `slots` and keeps the best `keep` in `scratch.refined`, best first.
-    pub(crate) fn scan(&self, query: &Query, slots: &[u32], keep: usize, scratch: &mut Scratch) {
-        let walk = self;
-        let refined = &mut scratch.refined;
-        with_kernels!(scan_with(
-            walk: &Walk<'_>,
-            query: &Query,
-            slots: &[u32],
-            keep: usize,
-            refined: &mut Vec<Candidate>,
-        ));
+    /// Places that the neighbours of a hop take, with room to fill a group of four.
+    fn places(&self) -> usize {
+        self.edges.stride.max(self.entries.len()) + 4
     }
 
     /// Puts the neighbours not seen before into `fresh`, asks for their codes, and returns how
     /// many there are. Edges are data: the first value that is no slot ends them.
     #[inline(always)]
-    fn gather<K: Kernel>(&self, neighbours: &[u32], s: &mut Scratch) -> usize {
+    fn gather<K: Kernel>(&self, neighbours: &[u32], s: &mut Scratch, fresh: &mut [u32]) -> usize {
         let mut count = 0;
-        let fresh = &mut s.fresh[..neighbours.len() + 4];
+        let fresh = &mut fresh[..neighbours.len() + 4];
         for &neighbour in neighbours {
             if neighbour as usize >= self.rows {
                 break;
@@ -187,20 +181,20 @@ impl<'a> Walk<'a> {
         count
     }
 
-    /// Scores the fresh neighbours and merges those that beat the beam's worst.
+    /// Scores the first `count` of these neighbours and merges those that beat the beam's worst.
     #[inline(always)]
-    fn score_fresh<K: Kernel, const BITS: usize>(
+    fn score<K: Kernel, const BITS: usize>(
         &self,
         query: &Query,
+        fresh: &[u32],
         count: usize,
         s: &mut Scratch,
     ) {
         let threshold = s.pool.threshold();
         let mut survivors = 0;
         s.counters.codes_scored += count as u64;
-        for (group, slots) in
-            s.fresh[..count.next_multiple_of(4)].as_chunks::<4>().0.iter().enumerate()
-        {
+        let groups = fresh[..count.next_multiple_of(4)].as_chunks::<4>().0;
+        for (group, slots) in groups.iter().enumerate() {
             let codes = slots.map(|slot| self.code(slot));
             // SAFETY: each slot is below `rows`, so its record has every block of the code; the
             // instruction set is that of the caller.
@@ -219,20 +213,6 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(always)]
-    fn refine_one<K: Kernel>(&self, query: &Query, slot: u32) -> f32 {
-        let fields = self.fields(slot);
-        let row = if self.layout.bits == 8 {
-            self.code(slot)
-        } else {
-            self.refine.as_ptr().wrapping_add(slot as usize * self.layout.refine_bytes())
-        };
-        // SAFETY: the slot is below `rows`, so its row is inside; a row is whole blocks; the
-        // instruction set is that of the caller.
-        let sum = unsafe { K::sum1::<8>(row, &query.row) };
-        query.base + fields.scale * (query.a * sum as f32 + query.refine_b) + query.c * fields.norm2
-    }
-
-    #[inline(always)]
     fn prefetch_edges<K: Kernel>(&self, slot: u32) {
         let Edges { places, stride } = self.edges;
         let edges = places.as_ptr().wrapping_add(slot as usize * stride).cast::<u8>();
@@ -243,17 +223,7 @@ impl<'a> Walk<'a> {
     }
 
     #[inline(always)]
-    fn prefetch_row<K: Kernel>(&self, slot: u32) {
-        let bytes = self.layout.refine_bytes();
-        let row = self.refine.as_ptr().wrapping_add(slot as usize * bytes);
-        for line in (0..bytes).step_by(64) {
-            // SAFETY: a prefetch never faults.
-            unsafe { K::prefetch(row.wrapping_add(line)) };
-        }
-    }
-
-    #[inline(always)]
-    fn code(&self, slot: u32) -> *const u8 {
+    pub(super) fn code(&self, slot: u32) -> *const u8 {
         self.codes.as_ptr().wrapping_add(slot as usize * self.layout.stride())
     }
 
@@ -267,39 +237,4 @@ impl<'a> Walk<'a> {
         let bytes = unsafe { self.codes.get_unchecked(at..at + 16) };
         Fields::read(bytes)
     }
-}
-
-#[inline(always)]
-fn scan_with<K: Kernel>(
-    walk: &Walk<'_>,
-    query: &Query,
-    slots: &[u32],
-    keep: usize,
-    refined: &mut Vec<Candidate>,
-) {
-    refined.clear();
-    if keep == 0 {
-        return;
-    }
-    let mut worst = f32::NEG_INFINITY;
-    let mut best = |refined: &mut Vec<Candidate>| {
-        if refined.len() > keep {
-            refined.select_nth_unstable(keep - 1);
-            refined.truncate(keep);
-            worst = refined[keep - 1].score();
-        }
-        worst
-    };
-    let mut threshold = f32::NEG_INFINITY;
-    for &slot in slots.iter().filter(|slot| (**slot as usize) < walk.rows) {
-        let score = walk.refine_one::<K>(query, slot);
-        if score >= threshold {
-            refined.push(Candidate::new(score, slot));
-            if refined.len() >= 2 * keep + 64 {
-                threshold = best(refined);
-            }
-        }
-    }
-    best(refined);
-    refined.sort_unstable();
 }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::refine::Depth;
 use super::search::Scratch;
 use super::*;
 use crate::codes::Query;
@@ -59,7 +60,7 @@ fn recall(rows: &Originals<'_>, index: &BuiltIndex, queries: &[f32], effort: usi
             let mut query = Query::default();
             query.prepare(&quantizer, vector);
             walk.search(&query, effort, scratch);
-            scratch.refined.sort_unstable();
+            walk.refine(&query, Depth::Best(10), scratch);
             let slots = scratch
                 .refined
                 .iter()
@@ -191,7 +192,9 @@ fn hostile_sections_are_searched_without_harm() {
     };
     let (mut query, mut scratch) = (Query::default(), Scratch::default());
     query.prepare(&quantizer, &[1.0; 64]);
-    view.walk().unwrap().search(&query, 100, &mut scratch);
+    let walk = view.walk().unwrap();
+    walk.search(&query, 100, &mut scratch);
+    walk.refine(&query, Depth::Best(10), &mut scratch);
     assert!(scratch.refined.iter().all(|c| (c.slot() as usize) < 1_500));
 }
 

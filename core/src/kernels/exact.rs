@@ -35,7 +35,10 @@ impl Query {
     pub(crate) fn similarity(&self, rows: &Originals<'_>, row: u32) -> f64 {
         let bytes = rows.row(row as usize);
         let (product, norm2) = match self.metric {
-            Some(Metric::L2) => return -sums(&self.vector, rows.dtype(), bytes, Sums::Distance).0,
+            // Not negated: a distance of 0 is a similarity of 0, not of -0.
+            Some(Metric::L2) => {
+                return 0.0 - sums(&self.vector, rows.dtype(), bytes, Sums::Distance).0;
+            }
             Some(Metric::InnerProduct) => sums(&self.vector, rows.dtype(), bytes, Sums::Product),
             _ => sums(&self.vector, rows.dtype(), bytes, Sums::ProductAndNorm),
         };

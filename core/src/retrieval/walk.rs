@@ -6,6 +6,7 @@ use super::eligible::Eligible;
 use super::top::{Hit, Top};
 use crate::codes;
 use crate::graph::IndexView;
+use crate::graph::refine::Depth;
 use crate::graph::search::Scratch;
 use crate::kernels::exact;
 use crate::originals::Originals;
@@ -30,6 +31,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) exact: &'a exact::Query,
     pub(crate) rows: &'a Originals<'a>,
     pub(crate) eligible: &'a Eligible<'a>,
+    /// Results wanted, those that are passed over included.
+    pub(crate) k: usize,
     /// Size of the beam.
     pub(crate) effort: usize,
 }
@@ -42,7 +45,7 @@ impl Walk<'_> {
         query.prepare(self.index.quantizer, self.vector);
         search.counters = SearchCounters::default();
         walk.search(query, self.effort, search);
-        search.refined.sort_unstable();
+        walk.refine(query, Depth::Best(self.k), search);
 
         let mut counters = search.counters;
         let mut worst_in_doubt = f64::NEG_INFINITY;
