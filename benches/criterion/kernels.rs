@@ -19,7 +19,7 @@ fn kernels(c: &mut Criterion) {
         for bits in BITS {
             let kernel = KernelBench::new(isa, bits, DIM, ROWS).expect("a set of this machine");
             group.bench_function(BenchmarkId::new(isa, bits), |b| {
-                b.iter(|| black_box(&kernel).run())
+                b.iter(|| black_box(&kernel).run());
             });
         }
     }
