@@ -23,6 +23,8 @@ pub(crate) const CURRENT: &str = "CURRENT";
 pub(crate) const CURRENT_NEW: &str = "CURRENT.new";
 /// Longest file that can be a manifest.
 pub(crate) const MANIFEST_BYTES_MAX: u64 = codec::BYTES_MAX as u64 + 64;
+/// Most attribute columns.
+pub(crate) const COLUMNS_MAX: usize = 4_096;
 const MANIFEST_PREFIX: &str = "MANIFEST-";
 
 /// The state of a collection between two commits.
@@ -53,7 +55,7 @@ pub(crate) struct SegmentRecord {
 pub(crate) struct TombstoneRecord {
     pub(crate) generation: u64,
     pub(crate) length: u64,
-    /// CRC32C of the file.
+    /// CRC32C of the file but for its last four bytes, which hold it.
     pub(crate) seal: u32,
     pub(crate) dead: u32,
 }
@@ -152,6 +154,9 @@ impl ConfigRecord {
         if !(1..=DIM_MAX).contains(&dim) {
             return Err(format!("dim {dim}"));
         }
+        if self.shape.columns.len() > COLUMNS_MAX {
+            return Err(format!("{} columns", self.shape.columns.len()));
+        }
         let columns: std::result::Result<Vec<_>, String> = self
             .shape
             .columns
@@ -196,7 +201,7 @@ impl Manifest {
         Ok(file)
     }
 
-    /// Checks that what a writer counts up is not used yet, and can be counted up.
+    /// Checks that what a writer counts up is above what is in use, and can be counted up.
     fn check_numbers(&self) -> std::result::Result<(), String> {
         let endless = |n: u64| n < 1 << 62;
         let mut ids: Vec<u64> = self.segments.iter().map(|s| s.id).collect();
@@ -208,12 +213,8 @@ impl Manifest {
         {
             return Err(format!("segments {ids:?}, next {}", self.next_segment));
         }
-        match self
-            .segments
-            .iter()
-            .filter_map(|s| s.tombstones.as_ref())
-            .find(|t| !endless(t.generation))
-        {
+        let mut generations = self.segments.iter().filter_map(|s| s.tombstones.as_ref());
+        match generations.find(|t| !endless(t.generation)) {
             Some(tombstones) => Err(format!("generation {}", tombstones.generation)),
             None => Ok(()),
         }

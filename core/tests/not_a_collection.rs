@@ -98,6 +98,17 @@ fn a_sound_file_of_another_state_is_found() {
     fs::copy(two.join("segments/1.seg"), one.join("segments/1.seg")).unwrap();
     let error = open(&one, Mode::Read).unwrap_err();
     assert!(matches!(error, Error::Corruption { .. }), "{error}");
+
+    let (one, two) = (dir.path().join("three"), dir.path().join("four"));
+    for (path, from) in [(&one, 3), (&two, 4)] {
+        let collection = Collection::create(path, config(4)).unwrap();
+        upsert(&collection, 0, 90);
+        upsert(&collection, from, from + 7);
+    }
+    open(&one, Mode::Read).unwrap();
+    fs::copy(two.join("tombstones/1-1.del"), one.join("tombstones/1-1.del")).unwrap();
+    let error = open(&one, Mode::Read).unwrap_err();
+    assert!(matches!(error, Error::Corruption { .. }), "{error}");
 }
 
 #[test]

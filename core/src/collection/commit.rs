@@ -13,7 +13,6 @@ use super::state::open_written;
 use super::view::View;
 use super::{Collection, Writer};
 use crate::error::{Error, Result};
-use crate::format::crc;
 use crate::graph::BuiltIndex;
 use crate::manifest::{
     CURRENT, CURRENT_NEW, SegmentRecord, TombstoneRecord, encode_current, manifest_file,
@@ -204,7 +203,7 @@ fn bury_in(
         record.tombstones = Some(TombstoneRecord {
             generation,
             length: file.len() as u64,
-            seal: crc(&file),
+            seal: Dead::seal(&file),
             dead: dead.count(),
         });
     }

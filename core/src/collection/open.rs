@@ -9,7 +9,9 @@ use super::view::View;
 use super::{Collection, Writer};
 use crate::config::{CollectionConfig, Mode, OpenOptions};
 use crate::error::{Error, Result};
-use crate::manifest::{CURRENT, CURRENT_NEW, Manifest, is_manifest_file, manifest_file};
+use crate::manifest::{
+    COLUMNS_MAX, CURRENT, CURRENT_NEW, Manifest, is_manifest_file, manifest_file,
+};
 use crate::vfs::{Directory, Lock, Locking, MemVfs, OsVfs, Vfs};
 
 const LOCK: &str = "LOCK";
@@ -30,6 +32,10 @@ fn create_in(
     config: CollectionConfig,
 ) -> Result<Collection> {
     config.validate()?;
+    if config.schema.len() > COLUMNS_MAX {
+        let found = format!("{} columns", config.schema.len());
+        return Err(Error::invalid("schema", format!("at most {COLUMNS_MAX} columns"), found, ""));
+    }
     let directory = Directory::new(vfs, root);
     // Also decides between two that create at once: only one makes the directory.
     directory.create_dir("")?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::view::View;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
-use crate::format::{Fault, crc};
+use crate::format::Fault;
 use crate::manifest::{
     CURRENT, MANIFEST_BYTES_MAX, Manifest, SegmentRecord, decode_current, manifest_file,
 };
@@ -134,12 +134,10 @@ fn open_segment(
                 .map_err(|e| named_file(directory, &name, e))?;
             let path = directory.path(&name);
             let dead = Dead::decode(&file, record.rows).map_err(|f| f.at(&path))?;
-            let found = (file.len() as u64, crc(&file), dead.count());
+            let found = (file.len() as u64, Dead::seal(&file), dead.count());
             let stated = (tombstones.length, tombstones.seal, tombstones.dead);
             if found != stated {
-                return Err(other_file(&path.display().to_string(), stated, found)
-                    .at(&path)
-                    .into());
+                return Err(other_file(&name, stated, found).at(&path).into());
             }
             Some(Arc::new(dead))
         }

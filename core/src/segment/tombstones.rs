@@ -56,6 +56,12 @@ impl Dead {
         file
     }
 
+    /// The checksum at the end of a file, by which a manifest knows it. (That of the whole file
+    /// would be the same for all: a CRC over bytes and their CRC is a constant.)
+    pub(crate) fn seal(file: &[u8]) -> u32 {
+        u32_at(file, file.len().saturating_sub(4)).unwrap_or_default()
+    }
+
     /// The tombstones of a segment of `rows`.
     pub(crate) fn decode(file: &[u8], rows: u32) -> Decoded<Self> {
         decode_header(FileKind::Tombstones, file)?;
@@ -100,6 +106,7 @@ mod tests {
         let good = dead.encode();
         assert_eq!(Dead::decode(&good, 130).unwrap(), dead);
         assert!(Dead::decode(&good, 131).is_err());
+        assert_ne!(Dead::seal(&good), Dead::seal(&Dead::none(130).encode()));
         for at in 0..good.len() {
             let mut bad = good.clone();
             bad[at] ^= 0x40;

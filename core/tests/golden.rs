@@ -1,0 +1,57 @@
+//! The bytes of format version 1. If this fails, a file that was written before can't be read
+//! any more: bring the bytes back, or make it a new version that still reads the old one.
+
+mod common;
+
+use common::{config, files, upsert};
+use nearfield::{Collection, Dtype, IdType};
+
+/// FNV-1a. Not a CRC: that of bytes which end in their own CRC is a constant.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+/// The hash of every file of a small collection without an index, with tombstones.
+fn hashes(id_type: IdType) -> Vec<(String, u64)> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c");
+    let mut config = config(5);
+    (config.id_type, config.dtype) = (id_type, Dtype::F16);
+    config.space = Some("golden@1".parse().unwrap());
+    let collection = Collection::create(&path, config).unwrap();
+    upsert(&collection, 0, 90);
+    upsert(&collection, 3, 10);
+    files(&path).into_iter().map(|(name, bytes)| (name, hash(&bytes))).collect()
+}
+
+fn assert_hashes(id_type: IdType, expected: [(&str, u64); 5]) {
+    let found = hashes(id_type);
+    let found: Vec<_> = found.iter().map(|(name, hash)| (name.as_str(), *hash)).collect();
+    assert_eq!(found, expected, "{found:#x?}");
+}
+
+#[test]
+fn the_bytes_of_version_1_u64() {
+    let expected = [
+        ("CURRENT", 0x4e03_6689_41a7_efb5),
+        ("MANIFEST-3", 0xccb8_0d65_3063_2fbc),
+        ("segments/1.seg", 0x8a5a_6fa2_bf15_fc2c),
+        ("segments/2.seg", 0x6f73_e88b_ce10_1f50),
+        ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
+    ];
+    assert_hashes(IdType::U64, expected);
+}
+
+#[test]
+fn the_bytes_of_version_1_str() {
+    let expected = [
+        ("CURRENT", 0x4e03_6689_41a7_efb5),
+        ("MANIFEST-3", 0x40c1_5ad9_0eef_55b7),
+        ("segments/1.seg", 0x9dab_7f42_c438_ac6d),
+        ("segments/2.seg", 0xf8c0_2879_5f49_12e5),
+        ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
+    ];
+    assert_hashes(IdType::Str, expected);
+}
