@@ -48,9 +48,8 @@ impl<'a> Edges<'a> {
 pub(crate) struct Scratch {
     visited: Visited,
     pub(super) pool: Pool,
-    /// Slots whose codes were asked for, to be scored next.
-    asked: Vec<u32>,
-    ahead: Vec<u32>,
+    /// The neighbours of a hop that were not seen before.
+    fresh: Vec<u32>,
     survivors: Vec<Candidate>,
     /// What a refinement kept, best first.
     pub(crate) refined: Vec<Candidate>,
@@ -112,39 +111,28 @@ impl<'a> Walk<'a> {
         self.run::<crate::kernels::x86_64::avx2::Avx2, BITS>(q, effort, s);
     }
 
-    /// The walk is a hop ahead of itself: the next node is chosen, and its neighbours' codes are
-    /// asked for, before the codes that were asked for last are scored. They arrive meanwhile.
     #[inline(always)]
     fn run<K: Kernel, const BITS: usize>(&self, query: &Query, effort: usize, s: &mut Scratch) {
         s.visited.reset(self.rows);
         s.pool.reset(effort);
         s.survivors.resize(self.places(), Candidate::new(0.0, 0));
-        let mut asked = std::mem::take(&mut s.asked);
-        let mut ahead = std::mem::take(&mut s.ahead);
-        asked.resize(self.places(), 0);
-        ahead.resize(self.places(), 0);
-        let mut count = self.gather::<K>(self.entries, s, &mut asked);
+        s.fresh.resize(self.places(), 0);
+        let count = self.gather::<K>(self.entries, s);
+        self.score::<K, BITS>(query, count, s);
         // Each slot enters the pool at most once, so this ends after at most `rows` hops.
-        loop {
-            let next = s.pool.pop();
-            let mut count_ahead = 0;
-            if let Some(slot) = next {
-                s.counters.hops += 1;
-                let from = slot as usize * self.edges.stride;
-                let neighbours = &self.edges.places[from..from + self.edges.stride];
-                count_ahead = self.gather::<K>(neighbours, s, &mut ahead);
-            }
-            self.score::<K, BITS>(query, &asked, count, s);
+        while let Some(slot) = s.pool.pop() {
+            s.counters.hops += 1;
+            let from = slot as usize * self.edges.stride;
+            let count = self.gather::<K>(&self.edges.places[from..from + self.edges.stride], s);
+            // The likely next node, while these codes arrive; and the certain one.
             if let Some(next) = s.pool.peek() {
                 self.prefetch_edges::<K>(next);
             }
-            if next.is_none() && count == 0 {
-                break;
+            self.score::<K, BITS>(query, count, s);
+            if let Some(next) = s.pool.peek() {
+                self.prefetch_edges::<K>(next);
             }
-            std::mem::swap(&mut asked, &mut ahead);
-            count = count_ahead;
         }
-        (s.asked, s.ahead) = (asked, ahead);
     }
 
     /// Places that the neighbours of a hop take, with room to fill a group of four.
@@ -155,9 +143,9 @@ impl<'a> Walk<'a> {
     /// Puts the neighbours not seen before into `fresh`, asks for their codes, and returns how
     /// many there are. Edges are data: the first value that is no slot ends them.
     #[inline(always)]
-    fn gather<K: Kernel>(&self, neighbours: &[u32], s: &mut Scratch, fresh: &mut [u32]) -> usize {
+    fn gather<K: Kernel>(&self, neighbours: &[u32], s: &mut Scratch) -> usize {
         let mut count = 0;
-        let fresh = &mut fresh[..neighbours.len() + 4];
+        let fresh = &mut s.fresh[..neighbours.len() + 4];
         for &neighbour in neighbours {
             if neighbour as usize >= self.rows {
                 break;
@@ -183,17 +171,11 @@ impl<'a> Walk<'a> {
 
     /// Scores the first `count` of these neighbours and merges those that beat the beam's worst.
     #[inline(always)]
-    fn score<K: Kernel, const BITS: usize>(
-        &self,
-        query: &Query,
-        fresh: &[u32],
-        count: usize,
-        s: &mut Scratch,
-    ) {
+    fn score<K: Kernel, const BITS: usize>(&self, query: &Query, count: usize, s: &mut Scratch) {
         let threshold = s.pool.threshold();
         let mut survivors = 0;
         s.counters.codes_scored += count as u64;
-        let groups = fresh[..count.next_multiple_of(4)].as_chunks::<4>().0;
+        let groups = s.fresh[..count.next_multiple_of(4)].as_chunks::<4>().0;
         for (group, slots) in groups.iter().enumerate() {
             let codes = slots.map(|slot| self.code(slot));
             // SAFETY: each slot is below `rows`, so its record has every block of the code; the
