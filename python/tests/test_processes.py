@@ -115,6 +115,20 @@ def test_a_forked_child_only_reads(path: Path, posts: nf.Collection) -> None:
     assert len(posts) == 2000
 
 
+def test_closing_releases_the_lock_while_a_child_lives(path: Path, posts: nf.Collection) -> None:
+    done, wait = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(wait)
+        os.read(done, 1)  # until the parent has closed its end
+        os._exit(0)
+    posts.close()
+    nf.open(path, "r+").close()
+    os.close(wait)
+    os.close(done)
+    assert os.waitpid(child, 0)[1] == 0
+
+
 def test_a_dropped_handle_of_a_child_keeps_the_lock(path: Path) -> None:
     handles = [nf.create(path, dim=DIM, metric="l2")]
     handles[0].upsert([1], np.ones((1, DIM)))

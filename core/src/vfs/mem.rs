@@ -129,6 +129,6 @@ impl Vfs for MemVfs {
 
     fn try_lock(&self, _path: &Path) -> io::Result<Locking> {
         // Nobody else can reach this tree.
-        Ok(Locking::Held(Lock { _file: None }))
+        Ok(Locking::Held(Lock::new(None)))
     }
 }

@@ -68,10 +68,30 @@ pub(crate) enum Locking {
     Busy(String),
 }
 
-/// A held lock.
+/// A held lock; dropping it releases it, unless it was dropped by a fork of its owner.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    /// Closing the descriptor releases the lock. It is never released by a call, because a
-    /// forked child shares it and must not release its parent's.
-    _file: Option<std::fs::File>,
+    /// `None` where there is nothing to lock.
+    file: Option<std::fs::File>,
+    owner: u32,
+}
+
+impl Lock {
+    /// A lock that this process took.
+    fn new(file: Option<std::fs::File>) -> Self {
+        Self { file, owner: std::process::id() }
+    }
+}
+
+impl Drop for Lock {
+    /// Released by a call, not only by closing: a forked child may still hold the descriptor. The
+    /// child's own copy is not the owner, and only closes.
+    fn drop(&mut self) {
+        if let Some(file) = &self.file
+            && self.owner == std::process::id()
+        {
+            // If it fails, closing the descriptor releases the lock all the same.
+            let _ = file.unlock();
+        }
+    }
 }

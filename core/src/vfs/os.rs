@@ -89,7 +89,7 @@ impl Vfs for OsVfs {
             Ok(()) => {
                 file.set_len(0)?;
                 write!(file, "pid {}", std::process::id())?;
-                Ok(Locking::Held(Lock { _file: Some(file) }))
+                Ok(Locking::Held(Lock::new(Some(file))))
             }
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
