@@ -4,6 +4,7 @@ mod codec;
 mod codes;
 mod collection;
 mod config;
+mod curve;
 mod error;
 mod format;
 mod graph;

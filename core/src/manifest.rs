@@ -10,6 +10,7 @@ use bincode::{Decode, Encode};
 
 use crate::codec;
 use crate::config::CollectionConfig;
+use crate::curve::Curve;
 use crate::error::Result;
 use crate::format::{Fault, FileKind, HEADER_BYTES, crc, decode_header, encode_header, u32_at};
 use crate::metric::Metric;
@@ -48,6 +49,8 @@ pub(crate) struct SegmentRecord {
     pub(crate) seal: u32,
     pub(crate) rows: u32,
     pub(crate) tombstones: Option<TombstoneRecord>,
+    /// What `calibrate` measured; replaces the curve in the segment.
+    pub(crate) curve: Option<Curve>,
 }
 
 /// The live tombstones of a segment.
@@ -201,9 +204,11 @@ impl Manifest {
         Ok(file)
     }
 
-    /// Checks that what a writer counts up is above what is in use, and can be counted up.
-    fn check_numbers(&self) -> std::result::Result<(), String> {
+    /// Checks that what a writer counts up is above what is in use, and can be counted up; and
+    /// that curves are such.
+    fn check_values(&self) -> std::result::Result<(), String> {
         let endless = |n: u64| n < 1 << 62;
+        let mut curves = self.segments.iter().filter_map(|s| s.curve.as_ref());
         let mut ids: Vec<u64> = self.segments.iter().map(|s| s.id).collect();
         ids.sort_unstable();
         if !endless(self.version) || !endless(self.next_segment) {
@@ -212,6 +217,9 @@ impl Manifest {
         if !ids.is_sorted_by(|a, b| a < b) || ids.last().is_some_and(|id| *id >= self.next_segment)
         {
             return Err(format!("segments {ids:?}, next {}", self.next_segment));
+        }
+        if let Some(curve) = curves.find(|curve| !curve.is_sound()) {
+            return Err(format!("calibration {curve:?}"));
         }
         let mut generations = self.segments.iter().filter_map(|s| s.tombstones.as_ref());
         match generations.find(|t| !endless(t.generation)) {
@@ -234,7 +242,7 @@ impl Manifest {
         let manifest: Self =
             codec::decode(body.get(HEADER_BYTES..).unwrap_or_default()).map_err(bad)?;
         manifest.config.config().map_err(bad)?;
-        manifest.check_numbers().map_err(bad)?;
+        manifest.check_values().map_err(bad)?;
         Ok(manifest)
     }
 }
@@ -262,6 +270,7 @@ pub(crate) fn decode_current(file: &[u8]) -> std::result::Result<u64, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::curve::Points;
 
     fn manifest() -> Manifest {
         let mut config = CollectionConfig::new(7, Metric::L2);
@@ -276,6 +285,9 @@ mod tests {
             seal: 1,
             rows: 10,
             tombstones,
+            curve: Some(Curve {
+                sizes: vec![Points { k: 10, points: vec![(10, 0.5), (20, 1.0)] }],
+            }),
         });
         manifest
     }
@@ -289,13 +301,15 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_a_writer_could_not_count_up_are_refused() {
-        let wrong: [fn(&mut Manifest); 5] = [
+    fn numbers_that_no_writer_writes_are_refused() {
+        let wrong: [fn(&mut Manifest); 7] = [
             |m| m.version = u64::MAX,
             |m| m.next_segment = u64::MAX,
             |m| m.next_segment = 9,
             |m| m.segments.push(m.segments[0].clone()),
             |m| m.segments[0].tombstones.as_mut().unwrap().generation = u64::MAX,
+            |m| m.segments[0].curve.as_mut().unwrap().sizes[0].k = 0,
+            |m| m.segments[0].curve.as_mut().unwrap().sizes[0].points[1].0 = 5,
         ];
         for change in wrong {
             let mut manifest = manifest();

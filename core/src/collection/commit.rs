@@ -12,6 +12,7 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use super::state::open_written;
 use super::view::View;
 use super::{Collection, Writer};
+use crate::curve::Curve;
 use crate::error::{Error, Result};
 use crate::graph::BuiltIndex;
 use crate::manifest::{
@@ -97,6 +98,16 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
+    /// Replaces the curve of the segment at this position of the base, before any is dropped.
+    pub(super) fn calibrate(&mut self, position: usize, curve: Curve) {
+        if let Some(next) = self.segments.get_mut(position) {
+            let SegmentHandle { record, segment, dead } = &*next.handle;
+            let record = SegmentRecord { curve: Some(curve), ..record.clone() };
+            let (segment, dead) = (Arc::clone(segment), dead.clone());
+            next.handle = Arc::new(SegmentHandle { record, segment, dead });
+        }
+    }
+
     /// Writes a segment of these points; it becomes the newest.
     pub(super) fn add(&mut self, points: &Kept, index: Option<&BuiltIndex>) -> Result<()> {
         let id = self.next_segment;
@@ -111,6 +122,7 @@ impl<'a> Change<'a> {
             seal: sealed.seal,
             rows: points.len() as u32,
             tombstones: None,
+            curve: None,
         };
         let segment = Arc::new(open_written(directory, &record, config)?);
         let handle = Arc::new(SegmentHandle { record, segment, dead: None });

@@ -12,11 +12,12 @@ use arrow_array::{TimestampMicrosecondArray, cast::AsArray};
 
 use super::Collection;
 use crate::config::{Cap, CollectionConfig, Decay, Effort, OpenOptions, Progress, SearchRequest};
+use crate::curve::{Curve, Points};
 use crate::error::{Error, Result};
 use crate::format::{BLOCK, SectionKind, Table, crc};
 use crate::manifest::{Manifest, manifest_file, segment_file};
 use crate::metric::Metric;
-use crate::types::{AttributeType, IdType, Ids, Schema, Vectors};
+use crate::types::{AttributeType, EFFORT_MAX, IdType, Ids, K_MAX, Schema, Vectors};
 
 const DIM: usize = 24;
 const ROWS: usize = 1_100;
@@ -241,5 +242,34 @@ fn hostile_tables() {
         // A validity section may move to another column: wrong, but not to be told.
         let moved = at >= 64 && (at - 64) % 32 / 4 == 1;
         assert!(result.is_err() || same || moved, "byte {at}: {result:?}");
+    }
+}
+
+#[test]
+fn hostile_curves_in_a_manifest() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c");
+    create(&path, IdType::U64);
+    let (name, good) = manifest(&path);
+    let (k, ef) = (K_MAX as u32, EFFORT_MAX as u32);
+    let flat: Vec<(u32, f32)> = (1..=ef).map(|ef| (ef, 0.0)).collect();
+    let size = |k, points| Points { k, points };
+    let cases = [
+        (size(1, vec![(ef, 0.0)]), true),
+        (size(k, vec![(1, 1.0)]), true),
+        (size(10, Vec::new()), true),
+        (size(10, flat), true),
+        (size(10, vec![(1, 1.0), (2, 0.0), (3, 1.0)]), true),
+        (size(0, vec![(1, 1.0)]), false),
+        (size(10, vec![(1, f32::NAN)]), false),
+        (size(10, vec![(1, f32::INFINITY)]), false),
+        (size(10, vec![(u32::MAX, 0.5)]), false),
+    ];
+    for (points, sound) in cases {
+        let what = format!("k {}, {} points", points.k, points.points.len());
+        let mut bad = good.clone();
+        bad.segments[0].curve = Some(Curve { sizes: vec![points] });
+        fs::write(&name, bad.encode().unwrap()).unwrap();
+        assert_eq!(no_panic(&path, IdType::U64, &what).is_ok(), sound, "{what}");
     }
 }

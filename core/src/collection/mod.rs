@@ -4,6 +4,7 @@
 //! Readers take the current [`View`] and never wait. Writers take turns; each builds the next
 //! state beside the current one and swaps it in one [`commit`].
 
+mod calibrate;
 mod commit;
 mod get;
 #[cfg(test)]
@@ -118,6 +119,22 @@ impl Collection {
     /// Seals what is growing and merges the segments into one; waits.
     pub fn optimize(&self, progress: &Progress) -> Result<()> {
         ingest::optimize(self, progress)
+    }
+
+    /// Learns recall against effort from these queries, at least 10 of the kind that will be
+    /// searched with, a few hundred for a good estimate; of more than 1,000, some. Searches with
+    /// [`Effort::Recall`](crate::Effort::Recall) use what was learned, until
+    /// [`optimize`](Self::optimize) rebuilds the segment that it was learned on. Does nothing
+    /// where no segment has an index: searches are exact then. Interrupted, it leaves the old
+    /// state.
+    pub fn calibrate(&self, queries: &Vectors<'_>, progress: &Progress) -> Result<()> {
+        calibrate::calibrate(self, queries, progress)
+    }
+
+    /// The size of the beam with which a plain search for `k` results expects this recall: the
+    /// largest of the segments'. `None` where none has an index, so that every search is exact.
+    pub fn effort(&self, k: usize, recall: f32) -> Result<Option<usize>> {
+        calibrate::effort(&*self.view("effort")?, k, recall)
     }
 
     /// Points by id.

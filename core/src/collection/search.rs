@@ -139,7 +139,7 @@ impl SegmentSearch<'_> {
     /// The beam for a walk; `None` to scan instead.
     fn effort(&self, eligible: &Eligible<'_>) -> Option<usize> {
         let request = self.plan.request;
-        let index = self.handle.segment.index()?;
+        let curve = self.handle.curve()?;
         let few = eligible.count() <= FEW.max(2 * request.k);
         if !self.plan.is_plain() || few {
             return None;
@@ -150,7 +150,7 @@ impl SegmentSearch<'_> {
         let effort = match request.effort {
             Effort::Exact => return None,
             Effort::Ef(ef) => ef.max(k),
-            Effort::Recall(recall) => index.meta.curve().effort(k, recall),
+            Effort::Recall(recall) => curve.effort(k, recall),
         };
         // Beyond what was asked for in addition, assume that they are spread evenly.
         let spread = passed.saturating_sub(PASSED_MAX);

@@ -18,6 +18,7 @@ use crate::codes::pairs::{Pairs, SignedRow};
 use crate::codes::rotation::splitmix;
 use crate::codes::{Layout, Quantizer, Query, SpaceParams};
 use crate::config::Progress;
+use crate::curve::Curve;
 use crate::error::{Error, Result};
 use crate::huge::HugeBytes;
 use crate::originals::Originals;
@@ -229,7 +230,7 @@ impl<'a> Builder<'a> {
         rows: &Originals<'_>,
         order: &[u32],
         progress: &Progress,
-    ) -> Result<calibrate::Curve> {
+    ) -> Result<Curve> {
         let mut sequence: Vec<u32> =
             self.nodes.iter().copied().filter(|node| *node != self.entry).collect();
         let mut state = self.seed ^ 0x5851_f42d_4c95_7f2d;
@@ -249,8 +250,18 @@ impl<'a> Builder<'a> {
         }
         let entry = [self.entry];
         let inserted: Vec<u32> = [self.entry].iter().chain(first).copied().collect();
-        let curve =
-            calibrate::learn(&self.walk(&entry), self.quantizer, rows, order, &inserted, last);
+        let curve = calibrate::learn_at_build(
+            calibrate::Subject {
+                walk: &self.walk(&entry),
+                quantizer: self.quantizer,
+                rows,
+                order,
+                nodes: &inserted,
+                most: calibrate::MOST_AT_BUILD,
+            },
+            last,
+            progress,
+        )?;
         for batch in last.chunks(largest) {
             self.insert(batch);
             progress.advance(batch.len() as u64);

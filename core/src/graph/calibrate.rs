@@ -1,39 +1,39 @@
-//! The recall dial: recall against effort, measured while building on rows that the graph has
-//! not seen yet, against exact truth.
+//! Measures recall against effort: at build on rows that the graph has not seen yet, later on the
+//! caller's own queries; both against exact truth.
 
-use bincode::{Decode, Encode};
 use rayon::prelude::*;
 
-use super::refine::Depth;
+use super::refine::{Depth, Scan};
 use super::search::{Scratch, Walk};
 use crate::codes::{Quantizer, Query};
+use crate::config::Progress;
+use crate::curve::{Curve, Points};
+use crate::error::Result;
 use crate::kernels::exact;
 use crate::originals::Originals;
-use crate::types::{EFFORT_MAX, K_MAX};
 
 /// Result sizes that are measured; others are interpolated.
-const SIZES: [usize; 3] = [10, 100, 1_000];
-/// Most rows that serve as queries.
-const QUERIES_MAX: usize = 1_000;
+pub(crate) const SIZES: [usize; 3] = [10, 100, 1_000];
+/// Most queries that are measured with.
+pub(crate) const QUERIES_MAX: usize = 1_000;
 /// Measuring stops at this recall.
 const ENOUGH: f32 = 0.9995;
+/// Largest beam that a build measures, as a multiple of k.
+pub(crate) const MOST_AT_BUILD: usize = 64;
+/// Largest beam that is measured at all.
+const EFFORT_MOST: usize = 20_000;
+
 /// Rescored beyond k, as in a search (see `retrieval`).
 fn candidates(k: usize) -> usize {
     k + (k / 4).max(16)
 }
 
-/// Recall against effort for one size of result.
-#[derive(Debug, Clone, PartialEq, Encode, Decode)]
-pub(crate) struct Points {
-    pub(crate) k: u32,
-    /// (effort, recall), both rising.
-    pub(crate) points: Vec<(u32, f32)>,
-}
+/// Queries whose truth is found in one pass over the rows.
+const TOGETHER: usize = 16;
 
-/// Recall against effort.
-#[derive(Debug, Clone, Default, PartialEq, Encode, Decode)]
-pub(crate) struct Curve {
-    pub(crate) sizes: Vec<Points>,
+/// How many queries measure results of size `k`: larger ones say more each, and cost more.
+fn queries_of(k: usize) -> usize {
+    (20_000 / k).clamp(64, QUERIES_MAX)
 }
 
 /// How many of `nodes` rows are held out as queries.
@@ -41,131 +41,127 @@ pub(crate) fn queries(nodes: usize) -> usize {
     (nodes / 50).min(QUERIES_MAX)
 }
 
-/// Measures the curve of a walk over the `inserted` slots, with the rows of the `unseen` slots
-/// as queries.
-pub(crate) fn learn(
-    walk: &Walk<'_>,
-    quantizer: &Quantizer,
-    rows: &Originals<'_>,
-    order: &[u32],
-    inserted: &[u32],
+/// Whose recall is measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) walk: &'a Walk<'a>,
+    pub(crate) quantizer: &'a Quantizer,
+    pub(crate) rows: &'a Originals<'a>,
+    /// Slot to row of `rows`.
+    pub(crate) order: &'a [u32],
+    /// The slots that can be found: the truth is among them.
+    pub(crate) nodes: &'a [u32],
+    /// Largest beam worth measuring, as a multiple of k.
+    pub(crate) most: usize,
+}
+
+/// Told of steps done; an error ends the measuring. In all there are [`steps`] of them.
+pub(crate) type Watch<'a> = &'a (dyn Fn(u64) -> Result<()> + Sync);
+
+/// Steps of learning from so many queries.
+pub(crate) fn steps(queries: usize) -> u64 {
+    (queries * (1 + SIZES.len())) as u64
+}
+
+/// Measures the curve while building, with the rows of slots that can't be found yet.
+pub(crate) fn learn_at_build(
+    subject: Subject<'_>,
     unseen: &[u32],
-) -> Curve {
-    let metric = quantizer.params.metric;
-    let largest = SIZES.into_iter().rfind(|k| *k <= inserted.len() / 2).unwrap_or(0);
-    let truths: Vec<(Vec<f32>, Vec<u32>)> = unseen
-        .par_iter()
-        .map_init(Scratch::default, |scratch, slot| {
-            let mut vector = vec![0.0; rows.dim()];
-            rows.copy_row(order[*slot as usize] as usize, &mut vector);
-            let mut query = Query::default();
-            query.prepare(quantizer, &vector);
-            // The 8-bit scores choose, the original vectors decide.
-            walk.scan(&query, inserted, candidates(largest), scratch);
-            let exact = exact::Query::new(metric, &vector);
-            let mut scored: Vec<(f64, u32)> = scratch
-                .refined
-                .iter()
-                .map(|c| (exact.similarity(rows, order[c.slot() as usize]), c.slot()))
-                .collect();
-            scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-            (vector, scored.into_iter().take(largest).map(|(_, slot)| slot).collect())
+    progress: &Progress,
+) -> Result<Curve> {
+    let dim = subject.rows.dim();
+    let mut vectors = vec![0.0; unseen.len() * dim];
+    for (slot, vector) in unseen.iter().zip(vectors.chunks_exact_mut(dim)) {
+        subject.rows.copy_row(subject.order[*slot as usize] as usize, vector);
+    }
+    learn(subject, &vectors, &|_| progress.check("build"))
+}
+
+/// A query and its true neighbours, best first.
+type Truth<'a> = (&'a [f32], Vec<u32>);
+
+/// Measures the curve with these queries, one after the other in `vectors`.
+pub(crate) fn learn(subject: Subject<'_>, vectors: &[f32], watch: Watch<'_>) -> Result<Curve> {
+    let largest = SIZES.into_iter().rfind(|k| *k <= subject.nodes.len() / 2).unwrap_or(0);
+    let vectors: Vec<&[f32]> = vectors.chunks_exact(subject.rows.dim()).collect();
+    let truths: Result<Vec<Vec<Truth<'_>>>> = vectors
+        .par_chunks(TOGETHER)
+        .enumerate()
+        .map(|(group, vectors)| {
+            watch(vectors.len() as u64)?;
+            // The largest size that the first of the group is measured with.
+            let first = group * TOGETHER;
+            let used = |k: &usize| *k <= largest && first < queries_of(*k);
+            let k = SIZES.into_iter().rfind(used).unwrap_or(0);
+            Ok(subject.truths(vectors, k))
         })
         .collect();
-    let sizes = SIZES.into_iter().filter(|k| *k <= largest && !truths.is_empty());
-    Curve { sizes: sizes.map(|k| measure(walk, quantizer, &truths, k)).collect() }
+    let truths: Vec<Truth<'_>> = truths?.into_iter().flatten().collect();
+    let mut curve = Curve::default();
+    for k in SIZES {
+        if k <= largest && !truths.is_empty() {
+            curve.sizes.push(subject.measure(&truths, k, watch)?);
+        }
+        watch(truths.len() as u64)?;
+    }
+    Ok(curve)
 }
 
-fn measure(
-    walk: &Walk<'_>,
-    quantizer: &Quantizer,
-    truths: &[(Vec<f32>, Vec<u32>)],
-    k: usize,
-) -> Points {
-    let mut points: Vec<(u32, f32)> = Vec::new();
-    let mut effort = k as f64;
-    loop {
-        let ef = effort as usize;
-        let hits: usize = truths
-            .par_iter()
-            .map_init(
-                || (Scratch::default(), Query::default()),
-                |(scratch, query), (vector, truth)| {
-                    query.prepare(quantizer, vector);
-                    walk.search(query, ef, scratch);
-                    walk.refine(query, Depth::Best(k), scratch);
-                    scratch.refined.truncate(candidates(k));
-                    let mut found: Vec<u32> = scratch.refined.iter().map(|c| c.slot()).collect();
-                    found.sort_unstable();
-                    // Rescoring is exact, so a true neighbour among the candidates is returned.
-                    truth[..k].iter().filter(|t| found.binary_search(t).is_ok()).count()
-                },
-            )
-            .sum();
-        let recall = hits as f32 / (k * truths.len()) as f32;
-        // A curve rises, but for noise.
-        let recall = points.last().map_or(recall, |(_, last)| recall.max(*last));
-        points.push((ef as u32, recall));
-        if recall >= ENOUGH || ef >= k * 64 || ef >= 20_000 {
-            return Points { k: k as u32, points };
-        }
-        effort *= std::f64::consts::SQRT_2;
-    }
-}
-
-impl Curve {
-    /// Whether sizes and efforts rise and recalls are recalls, so that it can be interpolated.
-    pub(crate) fn is_sound(&self) -> bool {
-        let rising = |a: u32, b: u32| a < b;
-        self.sizes.is_sorted_by(|a, b| rising(a.k, b.k))
-            && self.sizes.iter().all(|size| {
-                (1..=K_MAX).contains(&(size.k as usize))
-                    && size.points.is_sorted_by(|a, b| rising(a.0, b.0))
-                    && size.points.iter().all(|(ef, recall)| {
-                        (1..=EFFORT_MAX).contains(&(*ef as usize)) && (0.0..=1.0).contains(recall)
-                    })
-            })
+impl Subject<'_> {
+    /// The nearest nodes to each: the 8-bit scores choose, the original vectors decide.
+    fn truths<'a>(&self, vectors: &[&'a [f32]], k: usize) -> Vec<Truth<'a>> {
+        let scan = |vector: &&[f32]| {
+            let mut query = Query::default();
+            query.prepare(self.quantizer, vector);
+            Scan::new(query, candidates(k))
+        };
+        let mut scans: Vec<Scan> = vectors.iter().map(scan).collect();
+        self.walk.scan(&mut scans, self.nodes);
+        let truth = |(vector, scan): (&&'a [f32], Scan)| {
+            let exact = exact::Query::new(self.quantizer.params.metric, vector);
+            let similarity = |slot: u32| exact.similarity(self.rows, self.order[slot as usize]);
+            let found = scan.finish().into_iter().map(|c| (similarity(c.slot()), c.slot()));
+            let mut scored: Vec<(f64, u32)> = found.collect();
+            scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            (*vector, scored.into_iter().take(k).map(|(_, slot)| slot).collect())
+        };
+        vectors.iter().zip(scans).map(truth).collect()
     }
 
-    /// The effort that reaches `recall` for `k` results.
-    pub(crate) fn effort(&self, k: usize, recall: f32) -> usize {
-        let (mut below, mut above) = (None, None);
-        for size in &self.sizes {
-            if size.k as usize <= k {
-                below = Some(size);
-            } else if above.is_none() {
-                above = Some(size);
+    fn measure(&self, truths: &[Truth<'_>], k: usize, watch: Watch<'_>) -> Result<Points> {
+        let truths = &truths[..truths.len().min(queries_of(k))];
+        let mut points: Vec<(u32, f32)> = Vec::new();
+        let mut effort = k as f64;
+        loop {
+            let ef = effort as usize;
+            let hits: Result<Vec<usize>> = truths
+                .par_iter()
+                .map_init(
+                    || (Scratch::default(), Query::default()),
+                    |(scratch, query), (vector, truth)| {
+                        watch(0)?;
+                        query.prepare(self.quantizer, vector);
+                        self.walk.search(query, ef, scratch);
+                        self.walk.refine(query, Depth::Best(k), scratch);
+                        scratch.refined.truncate(candidates(k));
+                        let mut found: Vec<u32> =
+                            scratch.refined.iter().map(|c| c.slot()).collect();
+                        found.sort_unstable();
+                        // Rescoring is exact: a true neighbour among the candidates is returned.
+                        let truth = truth.iter().take(k);
+                        Ok(truth.filter(|t| found.binary_search(t).is_ok()).count())
+                    },
+                )
+                .collect();
+            let recall = hits?.iter().sum::<usize>() as f32 / (k * truths.len()) as f32;
+            // A curve rises, but for noise.
+            let recall = points.last().map_or(recall, |(_, last)| recall.max(*last));
+            points.push((ef as u32, recall));
+            let most = k.saturating_mul(self.most).min(self.nodes.len()).min(EFFORT_MOST);
+            if recall >= ENOUGH || ef >= most {
+                return Ok(Points { k: k as u32, points });
             }
+            effort *= std::f64::consts::SQRT_2;
         }
-        // Effort a result changes slowly with the size: interpolate it over log k.
-        let share = |size: &Points| f64::from(size.effort(recall)) / f64::from(size.k);
-        let of = |share: f64| (k as f64 * share).ceil() as usize;
-        match (below, above) {
-            (Some(b), Some(a)) => {
-                let (lb, la) = (f64::from(b.k).ln(), f64::from(a.k).ln());
-                let t = ((k as f64).ln() - lb) / (la - lb);
-                of(share(b) * (1.0 - t) + share(a) * t)
-            }
-            (Some(b), None) => of(share(b)),
-            (None, Some(a)) => a.effort(recall) as usize,
-            (None, None) => k * 8 + 100,
-        }
-        .max(k)
-    }
-}
-
-impl Points {
-    /// The effort that reaches `recall`, interpolated; the largest measured when none does.
-    fn effort(&self, recall: f32) -> f32 {
-        let mut last: Option<(u32, f32)> = None;
-        for &(ef, reached) in &self.points {
-            if reached >= recall {
-                let Some((ef0, r0)) = last else { return ef as f32 };
-                let t = if reached > r0 { (recall - r0) / (reached - r0) } else { 1.0 };
-                return ef0 as f32 + t * (ef - ef0) as f32;
-            }
-            last = Some((ef, reached));
-        }
-        last.map_or(self.k as f32, |(ef, _)| ef as f32)
     }
 }

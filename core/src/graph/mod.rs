@@ -19,6 +19,7 @@ use bincode::{Decode, Encode};
 
 use crate::codes::{Layout, Quantizer, SpaceParams};
 use crate::config::Progress;
+use crate::curve::Curve;
 use crate::error::Result;
 use crate::huge::HugeBytes;
 use crate::metric::Metric;
@@ -64,7 +65,7 @@ pub(crate) struct IndexMeta {
     rotation_seed: u64,
     centroid: Vec<f32>,
     entries: Vec<u32>,
-    curve: calibrate::Curve,
+    curve: Curve,
 }
 
 /// A built index: slots in cluster order and the bulk sections, slot after slot.
@@ -107,7 +108,7 @@ impl<'a> IndexView<'a> {
 pub(crate) const ROWS_MIN: usize = 1_000;
 
 impl IndexMeta {
-    fn new(quantizer: &Quantizer, rows: usize, entries: Vec<u32>, curve: calibrate::Curve) -> Self {
+    fn new(quantizer: &Quantizer, rows: usize, entries: Vec<u32>, curve: Curve) -> Self {
         let SpaceParams { metric, dim, norm, centroid, rotation_seed } = quantizer.params.clone();
         let layout = quantizer.layout;
         let metric = Metric::ALL.iter().position(|m| *m == metric).unwrap_or(0) as u8;
@@ -150,7 +151,7 @@ impl IndexMeta {
         &self.entries
     }
 
-    pub(crate) fn curve(&self) -> &calibrate::Curve {
+    pub(crate) fn curve(&self) -> &Curve {
         &self.curve
     }
 

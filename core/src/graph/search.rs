@@ -73,6 +73,17 @@ impl<'a> Walk<'a> {
         fits.then_some(Self { layout, rows, codes, edges, refine, entries })
     }
 
+    /// The slots that are nodes: all but twins, which follow their node.
+    pub(crate) fn nodes(&self) -> Vec<u32> {
+        let mut nodes = Vec::new();
+        let mut slot = 0_u32;
+        while (slot as usize) < self.rows {
+            nodes.push(slot);
+            slot = slot.saturating_add(1).saturating_add(self.fields(slot).twins);
+        }
+        nodes
+    }
+
     /// Searches with a beam of `effort`; what it found is in the scratch, to be refined.
     pub(crate) fn search(&self, query: &Query, effort: usize, scratch: &mut Scratch) {
         match self.layout.bits {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::{Dead, Segment};
+use crate::curve::Curve;
 use crate::manifest::SegmentRecord;
 
 /// A segment and which of its slots are dead.
@@ -24,6 +25,13 @@ impl SegmentHandle {
 
     pub(crate) fn is_alive(&self, slot: u32) -> bool {
         self.dead.as_ref().is_none_or(|d| !d.contains(slot))
+    }
+
+    /// Recall against effort: what `calibrate` measured, else what the build did; `None` without
+    /// an index.
+    pub(crate) fn curve(&self) -> Option<&Curve> {
+        let built = self.segment.index_meta()?.curve();
+        Some(self.record.curve.as_ref().unwrap_or(built))
     }
 
     /// Slots that are alive, ascending.

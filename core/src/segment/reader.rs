@@ -281,6 +281,11 @@ impl Segment {
         Originals::new(self.dtype, self.dim, self.slice(&self.vectors))
     }
 
+    /// What the index says about itself.
+    pub(super) fn index_meta(&self) -> Option<&IndexMeta> {
+        self.meta.index.as_ref()
+    }
+
     /// The index; `None` when the rows are to be scanned.
     pub(crate) fn index(&self) -> Option<IndexView<'_>> {
         let meta = self.meta.index.as_ref()?;

@@ -1,0 +1,80 @@
+//! Calibrate: recall against effort from the caller's own queries. The segments stay as they are;
+//! the new curves go into the manifest.
+
+use super::commit::Change;
+use super::plan::checked_queries;
+use super::{Collection, View, pool};
+use crate::config::{Effort, Progress, SearchRequest};
+use crate::curve::Curve;
+use crate::error::{Error, Result};
+use crate::graph::calibrate::{self, QUERIES_MAX, Subject, Watch};
+use crate::segment::SegmentHandle;
+use crate::types::Vectors;
+
+/// Fewer queries than this say too little.
+const QUERIES_MIN: usize = 10;
+
+pub(super) fn calibrate(
+    collection: &Collection,
+    queries: &Vectors<'_>,
+    progress: &Progress,
+) -> Result<()> {
+    let mut change = Change::begin(collection, "calibrate")?;
+    let config = collection.config();
+    let queries = sample(checked_queries(config, queries)?, config.dim)?;
+    let base = change.base().clone();
+    let indexed = base.segments.iter().filter(|s| s.curve().is_some()).count();
+    progress.begin(calibrate::steps(queries.len() / config.dim) * indexed as u64);
+    let watch = |steps| {
+        progress.advance(steps);
+        progress.check("calibrate")
+    };
+    watch(0)?;
+    if indexed == 0 {
+        return Ok(());
+    }
+    for (position, handle) in base.segments.iter().enumerate() {
+        if let Some(curve) = pool()?.install(|| learn(handle, &queries, &watch))? {
+            change.calibrate(position, curve);
+        }
+    }
+    change.commit()
+}
+
+/// At most [`QUERIES_MAX`] of the queries, spread evenly; an error when they are too few.
+fn sample(queries: Vec<f32>, dim: usize) -> Result<Vec<f32>> {
+    let rows = queries.len() / dim;
+    if rows < QUERIES_MIN {
+        let fix = "give more of the queries that will be asked, a few hundred";
+        let (expected, found) = (format!("at least {QUERIES_MIN} rows"), rows.to_string());
+        return Err(Error::invalid("queries", expected, found, fix));
+    }
+    if rows <= QUERIES_MAX {
+        return Ok(queries);
+    }
+    let row = |i: usize| &queries[i * rows / QUERIES_MAX * dim..][..dim];
+    Ok((0..QUERIES_MAX).flat_map(row).copied().collect())
+}
+
+/// The curve of a segment; `None` when it has no index.
+fn learn(handle: &SegmentHandle, queries: &[f32], watch: Watch<'_>) -> Result<Option<Curve>> {
+    let segment = &handle.segment;
+    let Some(index) = segment.index() else { return Ok(None) };
+    let Some(walk) = index.walk() else { return Ok(None) };
+    let slots: Vec<u32> = (0..segment.rows()).collect();
+    let subject = Subject {
+        walk: &walk,
+        quantizer: index.quantizer,
+        rows: &segment.originals(),
+        order: &slots,
+        nodes: &walk.nodes(),
+        most: usize::MAX,
+    };
+    calibrate::learn(subject, queries, watch).map(Some)
+}
+
+pub(super) fn effort(view: &View, k: usize, recall: f32) -> Result<Option<usize>> {
+    SearchRequest { effort: Effort::Recall(recall), ..SearchRequest::new(k) }.validate()?;
+    let curves = view.segments.iter().filter_map(|s| s.curve());
+    Ok(curves.map(|curve| curve.effort(k, recall)).max())
+}
