@@ -1,6 +1,9 @@
 //! Exact similarities from the original vectors: f32 in, f64 sums in a fixed order of sixteen
 //! lanes, the same bits on every instruction set.
 
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
 use super::{Isa, simsimd};
 use crate::metric::Metric;
 use crate::originals::Originals;
@@ -107,67 +110,109 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
 fn sums(query: &[f32], dtype: Dtype, row: &[u8], sums: Sums) -> (f64, f64) {
     match dtype {
         Dtype::F32 => dispatch(query, row.as_chunks::<4>().0, sums),
-        Dtype::F16 => dispatch(query, row.as_chunks::<2>().0, sums),
+        Dtype::F16 => half_sums(query, row, sums),
         Dtype::U8 => dispatch(query, row, sums),
         Dtype::I8 => dispatch(query, I8::of(row), sums),
     }
 }
 
+/// Sums over a row of 16-bit floats, widened a piece at a time by the processor where it can. A
+/// piece is whole lanes, so the order of additions is that of one row.
+fn half_sums(query: &[f32], row: &[u8], sums: Sums) -> (f64, f64) {
+    const PIECE: usize = 64 * LANES;
+    let mut halves = [f16::ZERO; PIECE];
+    let mut floats = [0.0_f32; PIECE];
+    let mut total = Partial::default();
+    for (query, bytes) in query.chunks(PIECE).zip(row.chunks(2 * PIECE)) {
+        let (halves, floats) = (&mut halves[..query.len()], &mut floats[..query.len()]);
+        for (half, bytes) in halves.iter_mut().zip(bytes.as_chunks::<2>().0) {
+            *half = f16::from_le_bytes(*bytes);
+        }
+        halves.convert_to_f32_slice(floats);
+        total.add(query, floats, sums);
+    }
+    total.finish()
+}
+
 fn dispatch<T: Component>(a: &[f32], b: &[T], sums: Sums) -> (f64, f64) {
-    #[cfg(target_arch = "x86_64")]
-    match Isa::detected() {
-        // SAFETY: the instruction set was detected.
-        Isa::Avx512 => return unsafe { lanes_avx512(a, b, sums) },
-        // SAFETY: the instruction set was detected.
-        Isa::Avx2 => return unsafe { lanes_avx2(a, b, sums) },
-        Isa::Scalar => {}
-    }
-    lanes(a, b, sums)
-}
-
-/// # Safety
-/// AVX-512 F, VL and F16C are available.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f,avx512vl")]
-unsafe fn lanes_avx512<T: Component>(a: &[f32], b: &[T], sums: Sums) -> (f64, f64) {
-    lanes(a, b, sums)
-}
-
-/// # Safety
-/// AVX2 is available.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn lanes_avx2<T: Component>(a: &[f32], b: &[T], sums: Sums) -> (f64, f64) {
-    lanes(a, b, sums)
-}
-
-#[inline(always)]
-fn lanes<T: Component>(a: &[f32], b: &[T], sums: Sums) -> (f64, f64) {
-    match sums {
-        Sums::Product => (fold(a, b, |x, y| x * y), 0.0),
-        Sums::Distance => (fold(a, b, |x, y| (x - y) * (x - y)), 0.0),
-        // The second pass finds the row in the nearest cache.
-        Sums::ProductAndNorm => (fold(a, b, |x, y| x * y), fold(a, b, |_, y| y * y)),
-    }
+    let mut total = Partial::default();
+    total.add(a, b, sums);
+    total.finish()
 }
 
 /// Independent sums, so that the additions of a row overlap; added in a fixed order.
 const LANES: usize = 16;
 
+/// The lanes of a sum, and of the row's norm where it is wanted.
+#[derive(Default)]
+struct Partial {
+    sum: [f64; LANES],
+    norm2: [f64; LANES],
+}
+
+impl Partial {
+    /// Adds a piece of a row; all but the last are whole lanes.
+    fn add<T: Component>(&mut self, a: &[f32], b: &[T], sums: Sums) {
+        #[cfg(target_arch = "x86_64")]
+        match Isa::detected() {
+            // SAFETY: the instruction set was detected.
+            Isa::Avx512 => return unsafe { self.lanes_avx512(a, b, sums) },
+            // SAFETY: the instruction set was detected.
+            Isa::Avx2 => return unsafe { self.lanes_avx2(a, b, sums) },
+            Isa::Scalar => {}
+        }
+        self.lanes(a, b, sums);
+    }
+
+    /// # Safety
+    /// AVX-512 F and VL are available.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx512f,avx512vl")]
+    unsafe fn lanes_avx512<T: Component>(&mut self, a: &[f32], b: &[T], sums: Sums) {
+        self.lanes(a, b, sums);
+    }
+
+    /// # Safety
+    /// AVX2 is available.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    unsafe fn lanes_avx2<T: Component>(&mut self, a: &[f32], b: &[T], sums: Sums) {
+        self.lanes(a, b, sums);
+    }
+
+    #[inline(always)]
+    fn lanes<T: Component>(&mut self, a: &[f32], b: &[T], sums: Sums) {
+        match sums {
+            Sums::Product => fold(&mut self.sum, a, b, |x, y| x * y),
+            Sums::Distance => fold(&mut self.sum, a, b, |x, y| (x - y) * (x - y)),
+            // The second pass finds the row in the nearest cache.
+            Sums::ProductAndNorm => {
+                fold(&mut self.sum, a, b, |x, y| x * y);
+                fold(&mut self.norm2, a, b, |_, y| y * y);
+            }
+        }
+    }
+
+    fn finish(&self) -> (f64, f64) {
+        (self.sum.iter().sum(), self.norm2.iter().sum())
+    }
+}
+
 #[inline(always)]
-fn fold<T: Component>(a: &[f32], b: &[T], term: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut sums = [0.0_f64; LANES];
+fn fold<T: Component>(sums: &mut [f64; LANES], a: &[f32], b: &[T], term: impl Fn(f64, f64) -> f64) {
+    // A copy, so that the lanes stay in registers.
+    let mut lanes = *sums;
     let (a_whole, a_rest) = a.as_chunks::<LANES>();
     let (b_whole, b_rest) = b.as_chunks::<LANES>();
     for (x, y) in a_whole.iter().zip(b_whole) {
-        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
-            *sum += term(f64::from(*x), y.value());
+        for ((lane, x), y) in lanes.iter_mut().zip(x).zip(y) {
+            *lane += term(f64::from(*x), y.value());
         }
     }
-    for ((sum, x), y) in sums.iter_mut().zip(a_rest).zip(b_rest) {
-        *sum += term(f64::from(*x), y.value());
+    for ((lane, x), y) in lanes.iter_mut().zip(a_rest).zip(b_rest) {
+        *lane += term(f64::from(*x), y.value());
     }
-    sums.iter().sum()
+    *sums = lanes;
 }
 
 /// A stored component.
@@ -186,13 +231,6 @@ impl Component for [u8; 4] {
     #[inline(always)]
     fn value(&self) -> f64 {
         f64::from(f32::from_le_bytes(*self))
-    }
-}
-
-impl Component for [u8; 2] {
-    #[inline(always)]
-    fn value(&self) -> f64 {
-        half::f16::from_le_bytes(*self).to_f64()
     }
 }
 

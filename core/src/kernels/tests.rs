@@ -103,3 +103,41 @@ fn oracle_by_hand() {
     // Component 0 is 1, component 64 is 3, component 63 + 3 * 64 is 3.
     assert_eq!(sum::<2>(&code, &query), 5 - 21 + 300);
 }
+
+#[test]
+fn exact_similarities_agree_with_plain_sums() {
+    use super::exact::Query;
+    use crate::metric::Metric;
+    use crate::originals::Originals;
+    use crate::types::Dtype;
+    use half::f16;
+
+    let mut random = Random(3);
+    for dim in (1..=40).chain([63, 384, 1023, 1024, 1025, 2100]) {
+        let value = |random: &mut Random| (random.next() % 255) as f32 - 127.0;
+        let query: Vec<f32> = (0..dim).map(|_| value(&mut random)).collect();
+        let row: Vec<f32> = (0..dim).map(|_| value(&mut random).max(1.0)).collect();
+        let dot: f64 = query.iter().zip(&row).map(|(q, x)| f64::from(q * x)).sum();
+        let norm = |v: &[f32]| v.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt();
+        let distance: f64 = query.iter().zip(&row).map(|(q, x)| f64::from((q - x) * (q - x))).sum();
+        for dtype in Dtype::ALL {
+            let bytes: Vec<u8> = row
+                .iter()
+                .flat_map(|x| match dtype {
+                    Dtype::F32 => x.to_le_bytes().to_vec(),
+                    Dtype::F16 => f16::from_f32(*x).to_le_bytes().to_vec(),
+                    Dtype::U8 | Dtype::I8 => vec![*x as u8],
+                })
+                .collect();
+            let rows = Originals::new(*dtype, dim, &bytes);
+            let similarity = |metric| Query::new(metric, &query).similarity(&rows, 0);
+            // Integers this small are exact in every type: so are their sums.
+            assert_eq!(similarity(Metric::InnerProduct).to_bits(), dot.to_bits(), "{dtype} {dim}");
+            let l2 = similarity(Metric::L2);
+            assert_eq!(l2.to_bits(), (0.0 - distance).to_bits(), "{dtype} {dim}");
+            let norms = norm(&query) * norm(&row);
+            let cosine = if norms > 0.0 { dot / norms } else { 0.0 };
+            assert!((similarity(Metric::Cosine) - cosine).abs() < 1e-12, "{dtype} {dim}");
+        }
+    }
+}
