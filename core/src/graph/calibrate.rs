@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::refine::Depth;
+use super::refine::{Depth, Scan};
 use super::search::{Scratch, Walk};
 use crate::codes::{Quantizer, Query};
 use crate::config::Progress;
@@ -26,6 +26,14 @@ const EFFORT_MOST: usize = 20_000;
 /// Rescored beyond k, as in a search (see `retrieval`).
 fn candidates(k: usize) -> usize {
     k + (k / 4).max(16)
+}
+
+/// Queries whose truth is found in one pass over the rows.
+const TOGETHER: usize = 16;
+
+/// How many queries measure results of size `k`: larger ones say more each, and cost more.
+fn queries_of(k: usize) -> usize {
+    (20_000 / k).clamp(64, QUERIES_MAX)
 }
 
 /// How many of `nodes` rows are held out as queries.
@@ -75,14 +83,20 @@ type Truth<'a> = (&'a [f32], Vec<u32>);
 /// Measures the curve with these queries, one after the other in `vectors`.
 pub(crate) fn learn(subject: Subject<'_>, vectors: &[f32], watch: Watch<'_>) -> Result<Curve> {
     let largest = SIZES.into_iter().rfind(|k| *k <= subject.nodes.len() / 2).unwrap_or(0);
-    let truths: Result<Vec<Truth<'_>>> = vectors
-        .par_chunks_exact(subject.rows.dim())
-        .map_init(Scratch::default, |scratch, vector| {
-            watch(1)?;
-            Ok((vector, subject.truth(vector, largest, scratch)))
+    let vectors: Vec<&[f32]> = vectors.chunks_exact(subject.rows.dim()).collect();
+    let truths: Result<Vec<Vec<Truth<'_>>>> = vectors
+        .par_chunks(TOGETHER)
+        .enumerate()
+        .map(|(group, vectors)| {
+            watch(vectors.len() as u64)?;
+            // The largest size that the first of the group is measured with.
+            let first = group * TOGETHER;
+            let used = |k: &usize| *k <= largest && first < queries_of(*k);
+            let k = SIZES.into_iter().rfind(used).unwrap_or(0);
+            Ok(subject.truths(vectors, k))
         })
         .collect();
-    let truths = truths?;
+    let truths: Vec<Truth<'_>> = truths?.into_iter().flatten().collect();
     let mut curve = Curve::default();
     for k in SIZES {
         if k <= largest && !truths.is_empty() {
@@ -94,22 +108,28 @@ pub(crate) fn learn(subject: Subject<'_>, vectors: &[f32], watch: Watch<'_>) -> 
 }
 
 impl Subject<'_> {
-    /// The nearest nodes: the 8-bit scores choose, the original vectors decide.
-    fn truth(&self, vector: &[f32], k: usize, scratch: &mut Scratch) -> Vec<u32> {
-        let mut query = Query::default();
-        query.prepare(self.quantizer, vector);
-        self.walk.scan(&query, self.nodes, candidates(k), scratch);
-        let exact = exact::Query::new(self.quantizer.params.metric, vector);
-        let mut scored: Vec<(f64, u32)> = scratch
-            .refined
-            .iter()
-            .map(|c| (exact.similarity(self.rows, self.order[c.slot() as usize]), c.slot()))
-            .collect();
-        scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        scored.into_iter().take(k).map(|(_, slot)| slot).collect()
+    /// The nearest nodes to each: the 8-bit scores choose, the original vectors decide.
+    fn truths<'a>(&self, vectors: &[&'a [f32]], k: usize) -> Vec<Truth<'a>> {
+        let scan = |vector: &&[f32]| {
+            let mut query = Query::default();
+            query.prepare(self.quantizer, vector);
+            Scan::new(query, candidates(k))
+        };
+        let mut scans: Vec<Scan> = vectors.iter().map(scan).collect();
+        self.walk.scan(&mut scans, self.nodes);
+        let truth = |(vector, scan): (&&'a [f32], Scan)| {
+            let exact = exact::Query::new(self.quantizer.params.metric, vector);
+            let similarity = |slot: u32| exact.similarity(self.rows, self.order[slot as usize]);
+            let found = scan.finish().into_iter().map(|c| (similarity(c.slot()), c.slot()));
+            let mut scored: Vec<(f64, u32)> = found.collect();
+            scored.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            (*vector, scored.into_iter().take(k).map(|(_, slot)| slot).collect())
+        };
+        vectors.iter().zip(scans).map(truth).collect()
     }
 
     fn measure(&self, truths: &[Truth<'_>], k: usize, watch: Watch<'_>) -> Result<Points> {
+        let truths = &truths[..truths.len().min(queries_of(k))];
         let mut points: Vec<(u32, f32)> = Vec::new();
         let mut effort = k as f64;
         loop {

@@ -30,17 +30,10 @@ impl Walk<'_> {
         ));
     }
 
-    /// Refines every one of `slots` and keeps the best `keep` in `scratch.refined`, best first.
-    pub(crate) fn scan(&self, query: &Query, slots: &[u32], keep: usize, scratch: &mut Scratch) {
+    /// Refines every one of `slots` for each query and keeps the best `keep` of each, best first.
+    pub(crate) fn scan(&self, queries: &mut [Scan], slots: &[u32]) {
         let walk = self;
-        let refined = &mut scratch.refined;
-        with_kernels!(scan_with(
-            walk: &Walk<'_>,
-            query: &Query,
-            slots: &[u32],
-            keep: usize,
-            refined: &mut Vec<Candidate>,
-        ));
+        with_kernels!(scan_with(walk: &Walk<'_>, queries: &mut [Scan], slots: &[u32]));
     }
 
     #[inline(always)]
@@ -102,37 +95,58 @@ fn refine_with<K: Kernel>(walk: &Walk<'_>, query: &Query, depth: Depth, scratch:
     refined.sort_unstable();
 }
 
-#[inline(always)]
-fn scan_with<K: Kernel>(
-    walk: &Walk<'_>,
-    query: &Query,
-    slots: &[u32],
+/// A query of a scan and its best so far.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) query: Query,
     keep: usize,
-    refined: &mut Vec<Candidate>,
-) {
-    refined.clear();
-    if keep == 0 {
-        return;
+    best: Vec<Candidate>,
+    /// What a score must exceed to matter.
+    threshold: f32,
+}
+
+impl Scan {
+    pub(crate) fn new(query: Query, keep: usize) -> Self {
+        Self { query, keep, best: Vec::new(), threshold: f32::NEG_INFINITY }
     }
-    let mut worst = f32::NEG_INFINITY;
-    let mut best = |refined: &mut Vec<Candidate>| {
-        if refined.len() > keep {
-            refined.select_nth_unstable(keep - 1);
-            refined.truncate(keep);
-            worst = refined[keep - 1].score();
-        }
-        worst
-    };
-    let mut threshold = f32::NEG_INFINITY;
-    for &slot in slots.iter().filter(|slot| (**slot as usize) < walk.rows) {
-        let score = walk.refine_one::<K>(query, slot);
-        if score >= threshold {
-            refined.push(Candidate::new(score, slot));
-            if refined.len() >= 2 * keep + 64 {
-                threshold = best(refined);
+
+    /// The best, best first.
+    pub(crate) fn finish(mut self) -> Vec<Candidate> {
+        self.cut();
+        self.best.sort_unstable();
+        self.best
+    }
+
+    #[inline(always)]
+    fn offer(&mut self, score: f32, slot: u32) {
+        if score >= self.threshold {
+            self.best.push(Candidate::new(score, slot));
+            if self.best.len() >= 2 * self.keep + 64 {
+                self.cut();
             }
         }
     }
-    best(refined);
-    refined.sort_unstable();
+
+    fn cut(&mut self) {
+        if self.best.len() > self.keep && self.keep > 0 {
+            self.best.select_nth_unstable(self.keep - 1);
+            self.threshold = self.best[self.keep - 1].score();
+        }
+        self.best.truncate(self.keep);
+    }
+}
+
+/// Rows that stay in the nearest caches while every query passes over them.
+const SCAN_BLOCK: usize = 512;
+
+#[inline(always)]
+fn scan_with<K: Kernel>(walk: &Walk<'_>, queries: &mut [Scan], slots: &[u32]) {
+    for block in slots.chunks(SCAN_BLOCK) {
+        for scan in &mut *queries {
+            for &slot in block.iter().filter(|slot| (**slot as usize) < walk.rows) {
+                let score = walk.refine_one::<K>(&scan.query, slot);
+                scan.offer(score, slot);
+            }
+        }
+    }
 }

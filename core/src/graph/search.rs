@@ -109,7 +109,7 @@ impl<'a> Walk<'a> {
     /// # Safety
     /// The machine has [`Isa::Avx512`].
     #[cfg(target_arch = "x86_64")]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,bmi2,fma")]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
     unsafe fn run_avx512<const BITS: usize>(&self, q: &Query, effort: usize, s: &mut Scratch) {
         self.run::<crate::kernels::x86_64::avx512::Avx512, BITS>(q, effort, s);
     }
