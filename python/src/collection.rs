@@ -120,6 +120,18 @@ impl Collection {
         wait::run(py, &Watcher::new(tick), |progress| collection.optimize(progress))
     }
 
+    fn calibrate(
+        &self,
+        py: Python<'_>,
+        queries: &Bound<'_, PyAny>,
+        tick: Option<Py<PyAny>>,
+    ) -> PyResult<()> {
+        let collection = self.handle.to_write("calibrate").or_raise(py)?;
+        let matrix = Matrix::new("queries", collection.config().dim, queries)?;
+        let queries = matrix.vectors(py)?;
+        wait::run(py, &Watcher::new(tick), |progress| collection.calibrate(&queries, progress))
+    }
+
     fn search(
         &self,
         py: Python<'_>,

@@ -8,44 +8,60 @@ use pyo3::prelude::*;
 use crate::convert;
 use crate::errors::OrRaise;
 
-/// What to search for, as the Python package hands it over.
+/// What to search for, as the Python package hands it over: a tuple, in this order.
 #[derive(FromPyObject)]
-#[pyo3(from_item_all)]
-pub struct SearchArguments<'py> {
-    k: usize,
-    recall: Option<f32>,
-    ef: Option<usize>,
-    exact: bool,
-    exclude: Option<Bound<'py, PyAny>>,
-    group_by: Option<String>,
-    max_per_group: Option<usize>,
-    decay: Option<DecayArguments>,
-    with_attributes: Vec<String>,
-    with_vectors: bool,
-    threads: Option<usize>,
-    space: Option<String>,
-}
+pub struct SearchArguments<'py>(
+    usize,
+    Option<f32>,
+    Option<usize>,
+    bool,
+    Option<Bound<'py, PyAny>>,
+    Option<String>,
+    Option<usize>,
+    Option<DecayArguments>,
+    Vec<String>,
+    bool,
+    Option<usize>,
+    Option<String>,
+);
 
 /// A decay: column, half life and origin in microseconds, weight.
 #[derive(FromPyObject)]
-struct DecayArguments(String, u64, Option<i64>, f64);
+pub struct DecayArguments(String, u64, Option<i64>, f64);
 
 impl SearchArguments<'_> {
     /// Builds the request; `id_type` is that of the collection.
     pub fn parse(self, py: Python<'_>, id_type: IdType) -> PyResult<SearchRequest> {
-        let mut request = SearchRequest::new(self.k);
-        request.effort = effort(self.recall, self.ef, self.exact).or_raise(py)?;
-        request.cap = cap(self.group_by, self.max_per_group).or_raise(py)?;
-        request.space = self.space.as_deref().map(str::parse).transpose().or_raise(py)?;
-        if let Some(exclude) = &self.exclude {
+        let Self(
+            k,
+            recall,
+            ef,
+            exact,
+            exclude,
+            group_by,
+            max_per_group,
+            decay,
+            with_attributes,
+            with_vectors,
+            threads,
+            space,
+        ) = self;
+        let mut request = SearchRequest::new(k);
+        request.effort = effort(recall, ef, exact).or_raise(py)?;
+        request.cap = cap(group_by, max_per_group).or_raise(py)?;
+        request.space = space.as_deref().map(str::parse).transpose().or_raise(py)?;
+        if let Some(exclude) = &exclude {
             request.exclude = Some(convert::ids(py, "exclude", id_type, exclude)?);
         }
-        request.decay = self.decay.map(|DecayArguments(column, half_life, origin_us, weight)| {
-            Decay { column, half_life: Duration::from_micros(half_life), origin_us, weight }
+        request.decay = decay.map(|DecayArguments(column, half_life, origin_us, weight)| Decay {
+            column,
+            half_life: Duration::from_micros(half_life),
+            origin_us,
+            weight,
         });
-        request.with_attributes = self.with_attributes;
-        request.with_vectors = self.with_vectors;
-        request.threads = self.threads;
+        request.with_attributes = with_attributes;
+        request.with_vectors = with_vectors;
+        request.threads = threads;
         Ok(request)
     }
 }

@@ -19,6 +19,7 @@ from ._times import moment_us
 NOT_A_TIME = np.iinfo(np.int64).min
 _TIME_UNITS = ("s", "ms", "us", "ns")
 _COARSE_TIME_UNITS = ("Y", "M", "W", "D", "h", "m")
+_F32 = np.dtype(np.float32)
 
 
 def ids(value: Any, argument: str) -> Any:
@@ -54,6 +55,14 @@ def matrix(value: Any, dim: int, argument: str, *, one: bool = False) -> tuple[A
     one : bool
         Whether a single vector is taken.
     """
+    if type(value) is np.ndarray and value.dtype is _F32:
+        # The usual case, without a look at what else it might be.
+        flags = value.flags
+        plain = flags.c_contiguous and flags.aligned
+        if plain and value.ndim == 2:
+            return value, False
+        if plain and one and value.shape == (dim,):
+            return value.reshape(1, dim), True
     if _is_pandas(value):
         value = value.to_numpy()
     if not isinstance(value, np.ndarray) and _speaks_arrow(value):
