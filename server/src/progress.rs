@@ -1,7 +1,9 @@
-//! A progress bar beside a long call, and Ctrl-C that stops the call cleanly.
+//! A progress bar beside long work, and Ctrl-C that stops the work cleanly.
 
 use std::io::{IsTerminal, stderr};
 use std::process::exit;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -10,13 +12,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nearfield::Progress;
 use tokio::{runtime, signal};
 
+use crate::commands::Result;
+
 const TICK: Duration = Duration::from_millis(100);
 
 /// Runs `work` and shows how far it is, on standard error, if that is a terminal. Ctrl-C asks
 /// `work` to stop and leave the old state; a second one ends the process.
 pub fn watch<T>(label: &'static str, work: impl FnOnce(&Progress) -> T) -> T {
     let progress = Progress::new();
-    cancel_on_interrupt(progress.clone());
+    let cancelled = progress.clone();
+    on_interrupt(move || cancelled.cancel());
     if !stderr().is_terminal() {
         return work(&progress);
     }
@@ -49,13 +54,62 @@ fn bar(label: &'static str) -> ProgressBar {
     bar.with_message(label)
 }
 
-/// Without a runtime for signals Ctrl-C simply ends the process, as it does by default.
-fn cancel_on_interrupt(progress: Progress) {
+/// Work in steps: a bar on standard error, if that is a terminal, which is drawn between steps
+/// only, and Ctrl-C that is heard between them. A second Ctrl-C ends the process.
+#[derive(Debug)]
+pub struct Steps {
+    label: &'static str,
+    bar: ProgressBar,
+    interrupted: Arc<AtomicBool>,
+}
+
+impl Steps {
+    /// `total` steps are ahead.
+    pub fn new(label: &'static str, total: usize) -> Self {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let heard = Arc::clone(&interrupted);
+        on_interrupt(move || heard.store(true, Ordering::Relaxed));
+        let bar = bar(label);
+        bar.set_length(total as u64);
+        bar.tick();
+        Self { label, bar, interrupted }
+    }
+
+    /// One step is done.
+    ///
+    /// # Errors
+    /// As [`Steps::check`].
+    pub fn advance(&self) -> Result<()> {
+        self.bar.inc(1);
+        self.check()
+    }
+
+    /// Whether to go on.
+    ///
+    /// # Errors
+    /// Ctrl-C.
+    pub fn check(&self) -> Result<()> {
+        if self.interrupted.load(Ordering::Relaxed) {
+            return Err(nearfield::Error::Interrupted { operation: self.label }.into());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// Calls `first` at the first Ctrl-C; a second one ends the process. Without a runtime for
+/// signals Ctrl-C simply ends the process, as it does by default.
+fn on_interrupt(first: impl FnOnce() + Send + 'static) {
     let Ok(runtime) = runtime::Builder::new_current_thread().enable_io().build() else { return };
     thread::spawn(move || {
         runtime.block_on(async {
             if signal::ctrl_c().await.is_ok() {
-                progress.cancel();
+                first();
             }
             if signal::ctrl_c().await.is_ok() {
                 exit(1);

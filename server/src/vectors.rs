@@ -1,6 +1,7 @@
 //! Vectors that come from points, files and results.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::path::Path;
 
 use arrow_array::cast::AsArray;
@@ -62,25 +63,36 @@ pub fn single(vector: Vec<f32>) -> Result<Vectors<'static>> {
 
 /// Every vector of a file, or the one at `row`.
 pub fn of_file(path: &Path, row: Option<usize>) -> Result<Vectors<'static>> {
+    of_rows(path, row.map_or(0..usize::MAX, |row| row..row.saturating_add(1)))
+}
+
+/// The vectors of a file at `rows`, or at those of them that it has.
+///
+/// # Errors
+/// None of them.
+pub fn of_rows(path: &Path, rows: Range<usize>) -> Result<Vectors<'static>> {
     let (batches, column) = source::queries(path)?;
     let (mut dim, mut data, mut first) = (0, Vec::new(), 0);
     for batch in batches {
         let batch = batch?;
         let here = first..first + batch.num_rows();
         first = here.end;
-        let wanted = match row {
-            Some(row) if !here.contains(&row) => continue,
-            Some(row) => batch.slice(row - here.start, 1),
-            None => batch,
-        };
-        let Some(vectors) = wanted.column_by_name(&column) else { continue };
-        dim = append(vectors, dim, &mut data, path)?;
-        if row.is_some() {
+        let (start, end) = (rows.start.max(here.start), rows.end.min(here.end));
+        if start < end
+            && let Some(vectors) = batch.column_by_name(&column)
+        {
+            let wanted = vectors.slice(start - here.start, end - start);
+            dim = append(&wanted, dim, &mut data, path)?;
+        }
+        if first >= rows.end {
             break;
         }
     }
     if data.is_empty() {
-        let expected = row.map_or("at least one row".to_owned(), |row| format!("a row {row}"));
+        let expected = match rows.start {
+            0 => "at least one row".to_owned(),
+            row => format!("a row {row}"),
+        };
         return Err(Error::Failed(format!(
             "{}: expected {expected}, found {first} rows; rows are counted from 0",
             path.display()

@@ -1,6 +1,7 @@
 //! The command line and the service, end to end on files.
 
 mod bad_input;
+mod bench;
 mod cli;
 mod command;
 mod grpc;

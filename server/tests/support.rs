@@ -61,6 +61,15 @@ impl Dir {
         self.text(name)
     }
 
+    /// Writes vectors of any dimension as an `.fbin` file.
+    pub fn fbin(&self, name: &str, dim: usize, components: &[f32]) -> String {
+        let head = [components.len() / dim, dim].map(|n| (n as u32).to_le_bytes());
+        let body = components.iter().map(|x| x.to_le_bytes());
+        let bytes = head.into_iter().chain(body).flatten().collect::<Vec<_>>();
+        fs::write(self.path(name), bytes).expect("written");
+        self.text(name)
+    }
+
     /// A collection of the four points, written through the library.
     pub fn collection(&self, name: &str) -> PathBuf {
         let path = self.path(name);

@@ -2,6 +2,7 @@
 //! what it got to [`Output`].
 
 mod args;
+mod bench;
 mod create;
 mod demo;
 mod error;
@@ -51,6 +52,7 @@ enum Command {
     Get(get::Args),
     Stats(stats::Args),
     Verify(verify::Args),
+    Bench(bench::Args),
     Demo(demo::Args),
     Serve(serve::Args),
 }
@@ -86,6 +88,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Get(args) => get::run(args, &out),
         Command::Stats(args) => stats::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
+        Command::Bench(args) => bench::run(args, &out),
         Command::Demo(args) => demo::run(args, out),
         Command::Serve(args) => serve::run(args, &out),
     }

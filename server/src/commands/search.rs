@@ -96,7 +96,8 @@ impl EffortArgs {
     }
 }
 
-fn recall(text: &str) -> std::result::Result<f32, &'static str> {
+/// Reads a recall to ask for.
+pub fn recall(text: &str) -> std::result::Result<f32, &'static str> {
     match text.parse() {
         Ok(recall) if recall > 0.0 && recall < 1.0 => Ok(recall),
         _ => Err("expected a number above 0 and below 1; for perfect recall use --exact"),
