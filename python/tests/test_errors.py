@@ -84,6 +84,7 @@ def test_one_writer(path: Path) -> None:
         lambda posts: posts.upsert([1], [EYE[0]]),
         lambda posts: posts.load("x.npy"),
         lambda posts: posts.optimize(),
+        lambda posts: posts.calibrate(EYE),
     ],
 )
 def test_readers_do_not_write(path: Path, write: Callable[[nf.Collection], None]) -> None:
@@ -105,6 +106,7 @@ def test_readers_do_not_write(path: Path, write: Callable[[nf.Collection], None]
         lambda posts: posts.stats(),
         lambda posts: posts.verify(),
         lambda posts: posts.optimize(),
+        lambda posts: posts.calibrate(EYE),
         lambda posts: posts.flush(),
         lambda posts: posts.load("x.npy"),
     ],

@@ -4,6 +4,7 @@
 use super::commit::Change;
 use super::plan::checked_queries;
 use super::{Collection, View, pool};
+use crate::codes::rotation::splitmix;
 use crate::config::{Effort, Progress, SearchRequest};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
@@ -13,6 +14,8 @@ use crate::types::Vectors;
 
 /// Fewer queries than this say too little.
 const QUERIES_MIN: usize = 10;
+/// Of the order in which queries are taken: the same every time.
+const SEED: u64 = 0x6e65_6172;
 
 pub(super) fn calibrate(
     collection: &Collection,
@@ -21,7 +24,7 @@ pub(super) fn calibrate(
 ) -> Result<()> {
     let mut change = Change::begin(collection, "calibrate")?;
     let config = collection.config();
-    let queries = sample(checked_queries(config, queries)?, config.dim)?;
+    let queries = sample(&checked_queries(config, queries)?, config.dim)?;
     let base = change.base().clone();
     let indexed = base.segments.iter().filter(|s| s.curve().is_some()).count();
     progress.begin(calibrate::steps(queries.len() / config.dim) * indexed as u64);
@@ -41,19 +44,22 @@ pub(super) fn calibrate(
     change.commit()
 }
 
-/// At most [`QUERIES_MAX`] of the queries, spread evenly; an error when they are too few.
-fn sample(queries: Vec<f32>, dim: usize) -> Result<Vec<f32>> {
+/// At most [`QUERIES_MAX`] of the queries, in random order, as some sizes are measured with the
+/// first ones only; an error when they are too few.
+fn sample(queries: &[f32], dim: usize) -> Result<Vec<f32>> {
     let rows = queries.len() / dim;
     if rows < QUERIES_MIN {
         let fix = "give more of the queries that will be asked, a few hundred";
         let (expected, found) = (format!("at least {QUERIES_MIN} rows"), rows.to_string());
         return Err(Error::invalid("queries", expected, found, fix));
     }
-    if rows <= QUERIES_MAX {
-        return Ok(queries);
+    let mut order: Vec<usize> = (0..rows).collect();
+    let mut state = SEED;
+    for i in 0..rows.min(QUERIES_MAX) {
+        order.swap(i, i + (splitmix(&mut state) % (rows - i) as u64) as usize);
     }
-    let row = |i: usize| &queries[i * rows / QUERIES_MAX * dim..][..dim];
-    Ok((0..QUERIES_MAX).flat_map(row).copied().collect())
+    let row = |i: &usize| &queries[i * dim..][..dim];
+    Ok(order.iter().take(QUERIES_MAX).flat_map(row).copied().collect())
 }
 
 /// The curve of a segment; `None` when it has no index.
@@ -69,6 +75,7 @@ fn learn(handle: &SegmentHandle, queries: &[f32], watch: Watch<'_>) -> Result<Op
         order: &slots,
         nodes: &walk.nodes(),
         most: usize::MAX,
+        caution: 1.0,
     };
     calibrate::learn(subject, queries, watch).map(Some)
 }

@@ -122,7 +122,8 @@ impl Collection {
     }
 
     /// Learns recall against effort from these queries, at least 10 of the kind that will be
-    /// searched with, a few hundred for a good estimate; of more than 1,000, some. Searches with
+    /// searched with; of more than 1,000, a random 1,000. The fewer they are, the more effort a
+    /// recall takes for certain, so give a few hundred. Searches with
     /// [`Effort::Recall`](crate::Effort::Recall) use what was learned, until
     /// [`optimize`](Self::optimize) rebuilds the segment that it was learned on. Does nothing
     /// where no segment has an index: searches are exact then. Interrupted, it leaves the old

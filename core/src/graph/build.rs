@@ -258,6 +258,7 @@ impl<'a> Builder<'a> {
                 order,
                 nodes: &inserted,
                 most: calibrate::MOST_AT_BUILD,
+                caution: 0.0,
             },
             last,
             progress,

@@ -17,7 +17,7 @@ pub(crate) const SIZES: [usize; 3] = [10, 100, 1_000];
 /// Most queries that are measured with.
 pub(crate) const QUERIES_MAX: usize = 1_000;
 /// Measuring stops at this recall.
-const ENOUGH: f32 = 0.9995;
+const ENOUGH: f64 = 0.9995;
 /// Largest beam that a build measures, as a multiple of k.
 pub(crate) const MOST_AT_BUILD: usize = 64;
 /// Largest beam that is measured at all.
@@ -53,6 +53,9 @@ pub(crate) struct Subject<'a> {
     pub(crate) nodes: &'a [u32],
     /// Largest beam worth measuring, as a multiple of k.
     pub(crate) most: usize,
+    /// Standard errors by which a measured recall is lowered, so that chance keeps few promises
+    /// from being met.
+    pub(crate) caution: f64,
 }
 
 /// Told of steps done; an error ends the measuring. In all there are [`steps`] of them.
@@ -153,15 +156,25 @@ impl Subject<'_> {
                     },
                 )
                 .collect();
-            let recall = hits?.iter().sum::<usize>() as f32 / (k * truths.len()) as f32;
+            let (mean, error) = mean_and_error(&hits?, k);
+            let recall = (mean - self.caution * error).max(0.0) as f32;
             // A curve rises, but for noise.
             let recall = points.last().map_or(recall, |(_, last)| recall.max(*last));
             points.push((ef as u32, recall));
             let most = k.saturating_mul(self.most).min(self.nodes.len()).min(EFFORT_MOST);
-            if recall >= ENOUGH || ef >= most {
+            if mean >= ENOUGH || ef >= most {
                 return Ok(Points { k: k as u32, points });
             }
             effort *= std::f64::consts::SQRT_2;
         }
     }
+}
+
+/// The mean share of `k` that was found, and its standard error.
+fn mean_and_error(hits: &[usize], k: usize) -> (f64, f64) {
+    let n = hits.len().max(1) as f64;
+    let share = |hits: &usize| *hits as f64 / k as f64;
+    let mean = hits.iter().map(share).sum::<f64>() / n;
+    let variance = hits.iter().map(|h| (share(h) - mean).powi(2)).sum::<f64>() / n;
+    (mean, (variance / n).sqrt())
 }

@@ -333,8 +333,8 @@ class Collection:
         Parameters
         ----------
         queries : array_like of shape (n, dim)
-            Types as in `upsert`. At least 10; a few hundred give a good estimate. Of more than
-            1,000, that many are used, spread evenly.
+            Types as in `upsert`. At least 10; of more than 1,000, a random 1,000 are used. The
+            fewer they are, the more effort a recall takes for certain: give a few hundred.
         progress : bool
             Whether to show a tqdm bar.
 
