@@ -18,8 +18,18 @@ fn ids(found: &Value) -> Vec<&str> {
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    for command in ["create", "load", "search", "get", "stats", "verify", "bench", "demo", "serve"]
-    {
+    for command in [
+        "create",
+        "load",
+        "search",
+        "get",
+        "calibrate",
+        "stats",
+        "verify",
+        "bench",
+        "demo",
+        "serve",
+    ] {
         let help = works(&[command, "--help"]);
         assert!(help.contains(&format!("Example:\n  nearfield {command}")), "{help}");
         assert!(help.contains("--json"), "{help}");

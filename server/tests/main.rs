@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod calibrate;
 mod cli;
 mod command;
 mod grpc;

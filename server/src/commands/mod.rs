@@ -3,6 +3,7 @@
 
 mod args;
 mod bench;
+mod calibrate;
 mod create;
 mod demo;
 mod error;
@@ -50,6 +51,7 @@ enum Command {
     Load(load::Args),
     Search(search::Args),
     Get(get::Args),
+    Calibrate(calibrate::Args),
     Stats(stats::Args),
     Verify(verify::Args),
     Bench(bench::Args),
@@ -86,6 +88,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Load(args) => load::run(args, &out),
         Command::Search(args) => search::run(args, &out),
         Command::Get(args) => get::run(args, &out),
+        Command::Calibrate(args) => calibrate::run(args, &out),
         Command::Stats(args) => stats::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Bench(args) => bench::run(args, &out),
