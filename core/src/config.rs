@@ -61,14 +61,6 @@ impl CollectionConfig {
         if !(1..=DIM_MAX).contains(&self.dim) {
             return Err(Error::invalid("dim", format!("1 to {DIM_MAX}"), self.dim.to_string(), ""));
         }
-        if self.index == IndexKind::Hnsw {
-            return Err(Error::invalid(
-                "index",
-                "\"graph\"",
-                "\"hnsw\"",
-                "this version builds the flat graph only",
-            ));
-        }
         Ok(())
     }
 }

@@ -107,7 +107,8 @@ named_enum! {
     IndexKind, "index" {
         /// The flat graph of this crate.
         Graph = "graph",
-        /// A graph built by the `hnsw_rs` crate.
+        /// The graph of the `hnsw_rs` crate in the same file layout: built by one thread, which
+        /// takes many times as long, and searched as ours is.
         Hnsw = "hnsw",
     }
 }

@@ -4,23 +4,34 @@
 mod common;
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::{batch, components, config, only_segment, source};
-use nearfield::{Collection, CollectionConfig, Effort, LoadOptions, Metric, Progress};
+use nearfield::{Collection, CollectionConfig, Effort, IndexKind, LoadOptions, Metric, Progress};
 use nearfield::{SearchRequest, Vectors, bench};
 
 const TARGET: &str = "NEARFIELD_TEST_ISA_TARGET";
 const DIM: usize = 72;
 
+const CASES: [(Metric, IndexKind); 4] = [
+    (Metric::Cosine, IndexKind::Graph),
+    (Metric::InnerProduct, IndexKind::Graph),
+    (Metric::L2, IndexKind::Graph),
+    (Metric::L2, IndexKind::Hnsw),
+];
+
+fn place(root: &Path, metric: Metric, index: IndexKind) -> PathBuf {
+    root.join(format!("{metric}-{index}"))
+}
+
 /// Run by the test below in processes of its own.
 #[test]
 fn build_and_search_where_told() {
     let Ok(path) = std::env::var(TARGET) else { return };
-    for metric in Metric::ALL {
-        let config = CollectionConfig { metric, ..config(DIM) };
-        let path = Path::new(&path).join(metric.name());
+    for (metric, index) in CASES {
+        let config = CollectionConfig { metric, index, ..config(DIM) };
+        let path = place(Path::new(&path), metric, index);
         let collection = Collection::create(&path, config.clone()).unwrap();
         let batches = source(vec![batch(&config, 0, 3000)]);
         collection.load(batches, &LoadOptions::default(), &Progress::new()).unwrap();
@@ -51,9 +62,9 @@ fn every_instruction_set_gives_the_same() {
             .output()
             .unwrap();
         assert!(child.status.success(), "{isa}: {}", String::from_utf8_lossy(&child.stdout));
-        let made = Metric::ALL
-            .map(|metric| {
-                let path = target.join(metric.name());
+        let made = CASES
+            .map(|(metric, index)| {
+                let path = place(&target, metric, index);
                 let hits = std::fs::read_to_string(path.with_extension("hits")).unwrap();
                 (only_segment(&path), hits)
             })

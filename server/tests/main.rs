@@ -6,4 +6,5 @@ mod calibrate;
 mod cli;
 mod command;
 mod grpc;
+mod hnsw;
 mod support;

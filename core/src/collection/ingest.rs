@@ -98,7 +98,10 @@ pub(super) fn build(
     }
     let config = collection.config();
     let originals = Originals::new(config.dtype, config.dim, points.vectors());
-    let options = BuildOptions::new(config.metric, config.profile, config.seed);
+    let options = BuildOptions {
+        kind: config.index,
+        ..BuildOptions::new(config.metric, config.profile, config.seed)
+    };
     pool()?.install(|| graph::build(&originals, &options, progress)).map(Some)
 }
 

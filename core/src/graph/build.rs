@@ -1,6 +1,6 @@
-//! The builder: codes, order, then insertion in batches.
+//! The builder: codes, order, then a graph: our own, here, or that of [`super::hnsw`].
 //!
-//! A batch searches the graph as it stood before the batch, prunes what it found, and adds the
+//! Our graph grows in batches. A batch searches the graph as it stood before the batch, prunes what it found, and adds the
 //! reverse edges grouped by target; batches double until they are a fiftieth of the rows
 //! (`ParlayANN`, Manohar et al. 2024). No locks, and every step is a function of its input: any
 //! number of threads gives the same bytes.
@@ -12,7 +12,7 @@ use super::pool::SLOTS_MAX;
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::refine::Depth;
 use super::search::{Edges, Scratch, Walk};
-use super::{BuildOptions, BuiltIndex, IndexMeta, calibrate, order, repair};
+use super::{BuildOptions, BuiltIndex, IndexMeta, calibrate, hnsw, order, repair};
 use crate::codes::layout::Fields;
 use crate::codes::pairs::{Pairs, SignedRow};
 use crate::codes::rotation::splitmix;
@@ -22,6 +22,7 @@ use crate::curve::Curve;
 use crate::error::{Error, Result};
 use crate::huge::HugeBytes;
 use crate::originals::Originals;
+use crate::types::IndexKind;
 
 /// Room for edges of a node while the graph grows, as a multiple of half the degree.
 const ROOM_HALVES: usize = 3;
@@ -75,14 +76,25 @@ pub(crate) fn build(
     let mut nodes = groups.representatives.clone();
     order::cluster(Pairs { layout, codes: &encoded.codes, refine: &encoded.refine }, &mut nodes);
     let (order, is_node) = with_twins(&nodes, &groups);
-    let encoded = permute(&encoded, layout, &order)?;
+    let mut encoded = permute(&encoded, layout, &order)?;
     drop(groups);
+    count_twins(&mut encoded.codes, layout, &is_node);
     progress.check("build")?;
 
-    let mut builder = Builder::new(&quantizer, encoded, &is_node, options);
-    let curve = builder.insert_all(rows, &order, progress)?;
-    let (entries, edges) = builder.finish();
-    let Encoded { codes, refine } = builder.encoded;
+    let site = Site {
+        quantizer: &quantizer,
+        codes: &encoded.codes,
+        refine: &encoded.refine,
+        nodes: &is_node,
+        rows,
+        order: &order,
+        options,
+    };
+    let Grown { entries, edges, curve } = match options.kind {
+        IndexKind::Graph => grow(&site, progress)?,
+        IndexKind::Hnsw => hnsw::grow(&site, progress)?,
+    };
+    let Encoded { codes, refine } = encoded;
     let meta = IndexMeta::new(&quantizer, order.len(), entries, curve);
     Ok(BuiltIndex { order, meta, codes, edges, refine })
 }
@@ -136,18 +148,76 @@ fn permute(encoded: &Encoded, layout: Layout, order: &[u32]) -> Result<Encoded> 
     })
 }
 
+/// Writes into each node's record how many twins follow it.
+fn count_twins(codes: &mut [u8], layout: Layout, nodes: &[u32]) {
+    let rows = codes.len() / layout.stride();
+    let ends = nodes.iter().skip(1).copied().chain([rows as u32]);
+    for (node, end) in nodes.iter().zip(ends) {
+        let at = *node as usize * layout.stride() + layout.fields_at();
+        let mut fields = Fields::read(&codes[at..]);
+        fields.twins = end - node - 1;
+        fields.write(&mut codes[at..]);
+    }
+}
+
+/// What a graph grows on: everything of the index but the graph.
+pub(super) struct Site<'a> {
+    pub(super) quantizer: &'a Quantizer,
+    pub(super) codes: &'a [u8],
+    pub(super) refine: &'a [u8],
+    /// Slots that are nodes; the others are twins.
+    pub(super) nodes: &'a [u32],
+    pub(super) rows: &'a Originals<'a>,
+    /// Slot to row of `rows`.
+    pub(super) order: &'a [u32],
+    pub(super) options: &'a BuildOptions,
+}
+
+impl Site<'_> {
+    pub(super) fn layout(&self) -> Layout {
+        self.quantizer.layout
+    }
+
+    pub(super) fn slots(&self) -> usize {
+        self.order.len()
+    }
+
+    fn pairs(&self) -> Pairs<'_> {
+        Pairs { layout: self.layout(), codes: self.codes, refine: self.refine }
+    }
+}
+
+/// A graph and what was measured of it.
+pub(super) struct Grown {
+    pub(super) entries: Vec<u32>,
+    /// `degree` little-endian words a slot.
+    pub(super) edges: Vec<u8>,
+    pub(super) curve: Curve,
+}
+
+/// Puts nodes into a random order, the same for the same seed.
+pub(super) fn shuffle(nodes: &mut [u32], seed: u64) {
+    let mut state = seed ^ 0x5851_f42d_4c95_7f2d;
+    for i in (1..nodes.len()).rev() {
+        nodes.swap(i, (splitmix(&mut state) % (i as u64 + 1)) as usize);
+    }
+}
+
+/// Grows our own graph.
+fn grow(site: &Site<'_>, progress: &Progress) -> Result<Grown> {
+    let mut builder = Builder::new(site);
+    let curve = builder.insert_all(progress)?;
+    Ok(Grown { entries: vec![builder.entry], edges: builder.finish(), curve })
+}
+
 /// A graph that grows.
 struct Builder<'a> {
-    quantizer: &'a Quantizer,
-    encoded: Encoded,
-    /// Slots that are nodes; the others are twins.
-    nodes: &'a [u32],
+    site: &'a Site<'a>,
     /// `room` neighbours a slot; unused places hold `NONE`, at the end.
     edges: Vec<u32>,
     room: usize,
     degree: usize,
     effort: usize,
-    seed: u64,
     entry: u32,
 }
 
@@ -163,31 +233,14 @@ struct Worker {
 }
 
 impl<'a> Builder<'a> {
-    fn new(
-        quantizer: &'a Quantizer,
-        mut encoded: Encoded,
-        nodes: &'a [u32],
-        options: &BuildOptions,
-    ) -> Self {
-        let layout = quantizer.layout;
-        let rows = encoded.codes.len() / layout.stride();
-        let ends = nodes.iter().skip(1).copied().chain([rows as u32]);
-        for (node, end) in nodes.iter().zip(ends) {
-            let at = *node as usize * layout.stride() + layout.fields_at();
-            let mut fields = Fields::read(&encoded.codes[at..]);
-            fields.twins = end - node - 1;
-            fields.write(&mut encoded.codes[at..]);
-        }
-        let room = options.degree * ROOM_HALVES / 2;
+    fn new(site: &'a Site<'a>) -> Self {
+        let room = site.options.degree * ROOM_HALVES / 2;
         let mut builder = Self {
-            quantizer,
-            encoded,
-            nodes,
-            edges: vec![NONE; rows * room],
+            site,
+            edges: vec![NONE; site.slots() * room],
             room,
-            degree: options.degree,
-            effort: options.effort,
-            seed: options.seed,
+            degree: site.options.degree,
+            effort: site.options.effort,
             entry: 0,
         };
         builder.entry = builder.medoid();
@@ -195,48 +248,34 @@ impl<'a> Builder<'a> {
     }
 
     fn layout(&self) -> Layout {
-        self.quantizer.layout
-    }
-
-    fn pairs(&self) -> Pairs<'_> {
-        let Encoded { codes, refine } = &self.encoded;
-        Pairs { layout: self.layout(), codes, refine }
+        self.site.layout()
     }
 
     /// The node nearest to the centroid.
     fn medoid(&self) -> u32 {
         let norm2 = |slot: u32| {
             let at = slot as usize * self.layout().stride() + self.layout().fields_at();
-            Fields::read(&self.encoded.codes[at..]).norm2
+            Fields::read(&self.site.codes[at..]).norm2
         };
         let nearest = |a: (f32, u32), b: (f32, u32)| {
             if b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).is_lt() { b } else { a }
         };
-        self.nodes.iter().map(|slot| (norm2(*slot), *slot)).fold((f32::INFINITY, 0), nearest).1
+        self.site.nodes.iter().map(|slot| (norm2(*slot), *slot)).fold((f32::INFINITY, 0), nearest).1
     }
 
     fn walk<'s>(&'s self, entry: &'s [u32]) -> Walk<'s> {
-        let Encoded { codes, refine } = &self.encoded;
-        let rows = codes.len() / self.layout().stride();
+        let Site { codes, refine, .. } = *self.site;
         let edges = Edges::of(&self.edges, self.room);
-        Walk::new(self.layout(), rows, codes, edges, refine, entry)
+        Walk::new(self.layout(), self.site.slots(), codes, edges, refine, entry)
             .expect("the builder's own sections fit")
     }
 
     /// Inserts every node, in a seeded random order; the last few serve first as unseen queries
     /// that the recall curve is learned from.
-    fn insert_all(
-        &mut self,
-        rows: &Originals<'_>,
-        order: &[u32],
-        progress: &Progress,
-    ) -> Result<Curve> {
+    fn insert_all(&mut self, progress: &Progress) -> Result<Curve> {
         let mut sequence: Vec<u32> =
-            self.nodes.iter().copied().filter(|node| *node != self.entry).collect();
-        let mut state = self.seed ^ 0x5851_f42d_4c95_7f2d;
-        for i in (1..sequence.len()).rev() {
-            sequence.swap(i, (splitmix(&mut state) % (i as u64 + 1)) as usize);
-        }
+            self.site.nodes.iter().copied().filter(|node| *node != self.entry).collect();
+        shuffle(&mut sequence, self.site.options.seed);
         let held_out = calibrate::queries(sequence.len());
         let largest = (sequence.len() / BATCH_SHARE).max(1);
         let (first, last) = sequence.split_at(sequence.len() - held_out);
@@ -253,9 +292,9 @@ impl<'a> Builder<'a> {
         let curve = calibrate::learn_at_build(
             calibrate::Subject {
                 walk: &self.walk(&entry),
-                quantizer: self.quantizer,
-                rows,
-                order,
+                quantizer: self.site.quantizer,
+                rows: self.site.rows,
+                order: self.site.order,
                 nodes: &inserted,
                 most: calibrate::MOST_AT_BUILD,
                 caution: 0.0,
@@ -274,7 +313,7 @@ impl<'a> Builder<'a> {
     fn insert(&mut self, batch: &[u32]) {
         let entry = [self.entry];
         let walk = self.walk(&entry);
-        let pairs = self.pairs();
+        let pairs = self.site.pairs();
         let found: Vec<Vec<u32>> = batch
             .par_iter()
             .with_min_len(8)
@@ -321,7 +360,7 @@ impl<'a> Builder<'a> {
     /// Adds edges (target, source), sorted; a target that has no more room is pruned.
     fn add_reverse(&mut self, reverse: &[(u32, u32)]) {
         let groups: Vec<&[(u32, u32)]> = reverse.chunk_by(|a, b| a.0 == b.0).collect();
-        let pairs = self.pairs();
+        let pairs = self.site.pairs();
         let lists: Vec<Vec<u32>> = groups
             .par_iter()
             .with_min_len(16)
@@ -350,11 +389,11 @@ impl<'a> Builder<'a> {
     }
 
     /// Prunes every node to the degree, repairs what can't be reached, and lays the edges out.
-    fn finish(&mut self) -> (Vec<u32>, HugeEdges) {
+    fn finish(&mut self) -> Vec<u8> {
         let degree = self.degree;
-        let pairs = self.pairs();
-        let lists: Vec<Vec<u32>> = self
-            .nodes
+        let nodes = self.site.nodes;
+        let pairs = self.site.pairs();
+        let lists: Vec<Vec<u32>> = nodes
             .par_iter()
             .with_min_len(64)
             .map_init(Worker::default, |worker, node| {
@@ -368,17 +407,14 @@ impl<'a> Builder<'a> {
             .collect();
         let rows = self.edges.len() / self.room;
         let mut edges = vec![NONE; rows * degree];
-        for (node, list) in self.nodes.iter().zip(&lists) {
+        for (node, list) in nodes.iter().zip(&lists) {
             let from = *node as usize * degree;
             edges[from..from + list.len()].copy_from_slice(list);
         }
         self.edges = Vec::new();
-        let Encoded { codes, refine } = &self.encoded;
-        let parts = repair::Parts { layout: self.layout(), codes, refine, nodes: self.nodes };
-        repair::repair(&parts, &mut edges, self.entry, self.effort);
-        (vec![self.entry], edges.iter().flat_map(|e| e.to_le_bytes()).collect())
+        let Site { codes, refine, .. } = *self.site;
+        let parts = repair::Parts { layout: self.layout(), codes, refine, nodes };
+        repair::repair(&parts, &mut edges, &[self.entry], self.effort);
+        edges.iter().flat_map(|e| e.to_le_bytes()).collect()
     }
 }
-
-/// Edges as bytes.
-type HugeEdges = Vec<u8>;

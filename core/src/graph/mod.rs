@@ -4,6 +4,7 @@
 mod build;
 pub(crate) mod calibrate;
 mod duplicates;
+mod hnsw;
 mod order;
 pub(crate) mod pool;
 mod prune;
@@ -24,11 +25,13 @@ use crate::error::Result;
 use crate::huge::HugeBytes;
 use crate::metric::Metric;
 use crate::originals::Originals;
-use crate::types::Profile;
+use crate::types::{IndexKind, Profile};
 
 /// What a build needs to know.
 #[derive(Debug, Clone)]
 pub(crate) struct BuildOptions {
+    /// Who builds the graph.
+    pub(crate) kind: IndexKind,
     pub(crate) metric: Metric,
     /// Out-edges of a node.
     pub(crate) degree: usize,
@@ -40,14 +43,14 @@ pub(crate) struct BuildOptions {
 }
 
 impl BuildOptions {
-    /// The options of a profile.
+    /// The options of a profile, for our own graph.
     pub(crate) fn new(metric: Metric, profile: Profile, seed: u64) -> Self {
         let (degree, effort, bits) = match profile {
             Profile::Fast => (48, 200, 2),
             Profile::Balanced => (32, 120, 2),
             Profile::Compact => (32, 120, 1),
         };
-        Self { metric, degree, effort, bits, seed }
+        Self { kind: IndexKind::Graph, metric, degree, effort, bits, seed }
     }
 }
 

@@ -14,12 +14,14 @@ pub(crate) struct Parts<'a> {
     pub(crate) nodes: &'a [u32],
 }
 
-/// Links each node that can't be reached from the entry to the nearest reachable node with room.
-pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entry: u32, effort: usize) {
+/// Links each node that can't be reached from the entries to the nearest reachable node with room.
+pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entries: &[u32], effort: usize) {
     let degree = parts.layout.degree;
     second_ways_in(parts, edges, degree);
     let mut reached = vec![false; edges.len() / degree];
-    mark(edges, degree, entry, &mut reached);
+    for entry in entries {
+        mark(edges, degree, *entry, &mut reached);
+    }
     let (mut query, mut row, mut scratch) =
         (Query::default(), SignedRow::default(), Scratch::default());
     let pairs = Pairs { layout: parts.layout, codes: parts.codes, refine: parts.refine };
@@ -32,9 +34,8 @@ pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entry: u32, effort: u
         let mut beam = effort;
         let linked = loop {
             let rows = reached.len();
-            let entries = [entry];
             let view = Edges::of(edges, degree);
-            let walk = Walk::new(parts.layout, rows, parts.codes, view, parts.refine, &entries)
+            let walk = Walk::new(parts.layout, rows, parts.codes, view, parts.refine, entries)
                 .expect("the builder's own sections fit");
             walk.search(&query, beam, &mut scratch);
             walk.refine(&query, Depth::All, &mut scratch);
@@ -48,7 +49,8 @@ pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entry: u32, effort: u
         };
         // Every reachable node full: replace the farthest edge of the nearest; what it led to is
         // looked at again, for nodes after it here, or keeps its other ways in.
-        let from = linked.unwrap_or_else(|| scratch.refined.first().map_or(entry, |c| c.slot()));
+        let nearest = || scratch.refined.first().map_or(entries[0], |c| c.slot());
+        let from = linked.unwrap_or_else(nearest);
         let place = free_place(edges, degree, from).unwrap_or(degree - 1);
         edges[from as usize * degree + place] = *node;
         mark(edges, degree, *node, &mut reached);

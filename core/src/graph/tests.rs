@@ -29,6 +29,11 @@ fn options(metric: Metric, seed: u64) -> BuildOptions {
     BuildOptions::new(metric, Profile::Balanced, seed)
 }
 
+/// The same, of each kind.
+fn of_each_kind(metric: Metric, seed: u64) -> impl Iterator<Item = BuildOptions> {
+    IndexKind::ALL.iter().map(move |kind| BuildOptions { kind: *kind, ..options(metric, seed) })
+}
+
 fn bytes(vectors: &[f32]) -> Vec<u8> {
     vectors.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
@@ -73,14 +78,18 @@ fn recall(rows: &Originals<'_>, index: &BuiltIndex, queries: &[f32], effort: usi
 }
 
 fn check_recall(metric: Metric, dim: usize, bits: usize, least: f64) {
+    let wanted = BuildOptions { bits, ..options(metric, 1) };
+    check_recall_of(&wanted, dim, least);
+}
+
+fn check_recall_of(wanted: &BuildOptions, dim: usize, least: f64) {
     let data = clustered(6_100, dim, 37, 5);
     let (base, queries) = data.split_at(6_000 * dim);
     let base = bytes(base);
     let rows = Originals::new(Dtype::F32, dim, &base);
-    let wanted = BuildOptions { bits, ..options(metric, 1) };
-    let index = built(&rows, &wanted, 2);
+    let index = built(&rows, wanted, 2);
     let found = recall(&rows, &index, queries, 80);
-    assert!(found >= least, "{metric} {dim}-d {bits} bits: recall {found}");
+    assert!(found >= least, "{wanted:?} {dim}-d: recall {found}");
 }
 
 #[test]
@@ -105,17 +114,34 @@ fn finds_neighbours_in_few_dimensions() {
 }
 
 #[test]
+fn finds_neighbours_through_the_graph_of_hnsw_rs() {
+    let hnsw = |metric, profile| BuildOptions {
+        kind: IndexKind::Hnsw,
+        ..BuildOptions::new(metric, profile, 1)
+    };
+    for metric in Metric::ALL {
+        check_recall_of(&hnsw(metric, Profile::Balanced), 96, 0.95);
+    }
+    check_recall_of(&hnsw(Metric::Cosine, Profile::Fast), 96, 0.95);
+    check_recall_of(&hnsw(Metric::Cosine, Profile::Compact), 96, 0.9);
+    for dim in [1, 3, 33] {
+        check_recall_of(&hnsw(Metric::L2, Profile::Balanced), dim, 0.95);
+    }
+}
+
+#[test]
 fn same_bytes_for_any_number_of_threads() {
     let base = bytes(&clustered(5_000, 64, 20, 9));
     let rows = Originals::new(Dtype::F32, 64, &base);
-    let wanted = options(Metric::Cosine, 3);
-    let one = built(&rows, &wanted, 1);
-    for threads in [2, 4, 7] {
-        let other = built(&rows, &wanted, threads);
-        assert_eq!(one.order, other.order);
-        assert_eq!(one.meta, other.meta);
-        assert!(*one.codes == *other.codes && one.edges == other.edges);
-        assert!(*one.refine == *other.refine);
+    for wanted in of_each_kind(Metric::Cosine, 3) {
+        let one = built(&rows, &wanted, 1);
+        for threads in [2, 4, 7] {
+            let other = built(&rows, &wanted, threads);
+            assert_eq!(one.order, other.order);
+            assert_eq!(one.meta, other.meta);
+            assert!(*one.codes == *other.codes && one.edges == other.edges);
+            assert!(*one.refine == *other.refine);
+        }
     }
 }
 
@@ -123,18 +149,21 @@ fn same_bytes_for_any_number_of_threads() {
 fn every_node_can_be_reached() {
     let base = bytes(&clustered(4_000, 32, 400, 2));
     let rows = Originals::new(Dtype::F32, 32, &base);
-    let index = built(&rows, &options(Metric::L2, 0), 2);
-    let edges: Vec<u32> =
-        index.edges.as_chunks::<4>().0.iter().map(|e| u32::from_le_bytes(*e)).collect();
-    let mut reached = vec![false; 4_000];
-    let mut stack = index.meta.entries().to_vec();
-    while let Some(slot) = stack.pop() {
-        if !std::mem::replace(&mut reached[slot as usize], true) {
-            let from = slot as usize * 32;
-            stack.extend(edges[from..from + 32].iter().filter(|e| **e != build::NONE));
+    for wanted in of_each_kind(Metric::L2, 0) {
+        let index = built(&rows, &wanted, 2);
+        let edges: Vec<u32> =
+            index.edges.as_chunks::<4>().0.iter().map(|e| u32::from_le_bytes(*e)).collect();
+        let mut reached = vec![false; 4_000];
+        let mut stack = index.meta.entries().to_vec();
+        assert!((1..=64).contains(&stack.len()));
+        while let Some(slot) = stack.pop() {
+            if !std::mem::replace(&mut reached[slot as usize], true) {
+                let from = slot as usize * 32;
+                stack.extend(edges[from..from + 32].iter().filter(|e| **e != build::NONE));
+            }
         }
+        assert!(reached.iter().all(|r| *r), "{wanted:?}");
     }
-    assert!(reached.iter().all(|r| *r));
 }
 
 #[test]
@@ -149,16 +178,19 @@ fn duplicates_hide_nothing() {
     let queries = clustered(4_100, dim, 25, 8).split_off(4_000 * dim);
     let base = bytes(&data);
     let rows = Originals::new(Dtype::F32, dim, &base);
-    let index = built(&rows, &options(Metric::Cosine, 0), 2);
-    assert!(recall(&rows, &index, &queries, 80) >= 0.95);
+    for wanted in of_each_kind(Metric::Cosine, 0) {
+        let index = built(&rows, &wanted, 2);
+        let found = recall(&rows, &index, &queries, 80);
+        assert!(found >= 0.95, "{wanted:?}: recall {found}");
+    }
 }
 
 #[test]
 fn all_points_equal() {
     let base = bytes(&vec![0.5; 2_000 * 64]);
     let rows = Originals::new(Dtype::F32, 64, &base);
-    for metric in Metric::ALL {
-        let index = built(&rows, &options(metric, 0), 2);
+    for wanted in Metric::ALL.into_iter().flat_map(|metric| of_each_kind(metric, 0)) {
+        let index = built(&rows, &wanted, 2);
         assert!((recall(&rows, &index, &[0.25; 64], 10) - 1.0).abs() < 1e-9);
     }
 }
@@ -168,8 +200,9 @@ fn few_points() {
     for n in [1, 2, 3, 11] {
         let base = bytes(&clustered(n, 64, 2, 4));
         let rows = Originals::new(Dtype::F32, 64, &base);
-        let index = built(&rows, &options(Metric::InnerProduct, 0), 1);
-        assert_eq!(index.order.len(), n);
+        for wanted in of_each_kind(Metric::InnerProduct, 0) {
+            assert_eq!(built(&rows, &wanted, 1).order.len(), n);
+        }
     }
 }
 
@@ -205,10 +238,13 @@ fn the_dial_is_met_on_unseen_queries() {
     let (base, queries) = data.split_at(20_000 * dim);
     let base = bytes(base);
     let rows = Originals::new(Dtype::F32, dim, &base);
-    let index = built(&rows, &options(Metric::Cosine, 0), 4);
-    for asked in [0.9, 0.95, 0.98] {
-        let effort = index.meta.curve().effort(10, asked);
-        let found = recall(&rows, &index, queries, effort);
-        assert!(found >= f64::from(asked) - 0.02, "asked {asked}, found {found} at {effort}");
+    for wanted in of_each_kind(Metric::Cosine, 0) {
+        let index = built(&rows, &wanted, 4);
+        for asked in [0.9, 0.95, 0.98] {
+            let effort = index.meta.curve().effort(10, asked);
+            let found = recall(&rows, &index, queries, effort);
+            let what = format!("{:?}: asked {asked}, found {found} at {effort}", wanted.kind);
+            assert!(found >= f64::from(asked) - 0.02, "{what}");
+        }
     }
 }

@@ -60,7 +60,8 @@ def create(
     profile : {"balanced", "fast", "compact"}
         Memory against speed.
     index : {"graph", "hnsw"}
-        Which graph is built; this version builds ``"graph"`` only.
+        Who builds the graph: nearfield, or the crate hnsw_rs, whose graph takes many times as
+        long to build, on one thread. Both are searched by the same code.
     durability : {"sync", "buffered"}
         Whether a write that returned survives a power cut, or only the end of the process.
     memory : {"mapped", "pinned", "heap"}
