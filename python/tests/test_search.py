@@ -16,13 +16,17 @@ ROWS, DIM, K = 4000, 32, 10
 METRICS = ["cosine", "ip", "l2"]
 
 
-@pytest.fixture(scope="module", params=METRICS)
+@pytest.fixture(
+    scope="module", params=[(metric, index) for metric in METRICS for index in ("graph", "hnsw")]
+)
 def sealed(request: pytest.FixtureRequest) -> tuple[str, np.ndarray, nf.Collection]:
     base = clustered(ROWS, DIM)
-    points = nf.create(dim=DIM, metric=request.param)
+    metric, index = request.param
+    points = nf.create(dim=DIM, metric=metric, index=index)
     points.upsert(np.arange(ROWS), base)
     points.optimize()
-    return request.param, base, points
+    assert points.stats().index == index
+    return metric, base, points
 
 
 def test_exact_search_is_exact(sealed: tuple[str, np.ndarray, nf.Collection]) -> None:
