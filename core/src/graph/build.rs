@@ -263,9 +263,8 @@ impl<'a> Builder<'a> {
         self.site.nodes.iter().map(|slot| (norm2(*slot), *slot)).fold((f32::INFINITY, 0), nearest).1
     }
 
-    fn walk<'s>(&'s self, entry: &'s [u32]) -> Walk<'s> {
+    fn walk<'s>(&'s self, edges: Edges<'s>, entry: &'s [u32]) -> Walk<'s> {
         let Site { codes, refine, .. } = *self.site;
-        let edges = Edges::of(&self.edges, self.room);
         Walk::new(self.layout(), self.site.slots(), codes, edges, refine, entry)
             .expect("the builder's own sections fit")
     }
@@ -287,17 +286,19 @@ impl<'a> Builder<'a> {
             progress.advance((to - from) as u64);
             from = to;
         }
+        // Of the graph as it will be searched: while it grows, nodes have more edges.
+        let pruned = self.pruned();
         let entry = [self.entry];
         let inserted: Vec<u32> = [self.entry].iter().chain(first).copied().collect();
         let curve = calibrate::learn_at_build(
             calibrate::Subject {
-                walk: &self.walk(&entry),
+                walk: &self.walk(Edges::of(&pruned, self.degree), &entry),
                 quantizer: self.site.quantizer,
                 rows: self.site.rows,
                 order: self.site.order,
                 nodes: &inserted,
                 most: calibrate::MOST_AT_BUILD,
-                caution: 0.0,
+                caution: 1.0,
             },
             last,
             progress,
@@ -312,7 +313,7 @@ impl<'a> Builder<'a> {
     /// Inserts a batch against the graph as it stands.
     fn insert(&mut self, batch: &[u32]) {
         let entry = [self.entry];
-        let walk = self.walk(&entry);
+        let walk = self.walk(Edges::of(&self.edges, self.room), &entry);
         let pairs = self.site.pairs();
         let found: Vec<Vec<u32>> = batch
             .par_iter()
@@ -388,8 +389,8 @@ impl<'a> Builder<'a> {
         prune(pairs, candidates, self.degree, scratch, chosen);
     }
 
-    /// Prunes every node to the degree, repairs what can't be reached, and lays the edges out.
-    fn finish(&mut self) -> Vec<u8> {
+    /// Every node's edges, pruned to the degree.
+    fn pruned(&self) -> Vec<u32> {
         let degree = self.degree;
         let nodes = self.site.nodes;
         let pairs = self.site.pairs();
@@ -405,14 +406,19 @@ impl<'a> Builder<'a> {
                 worker.chosen.clone()
             })
             .collect();
-        let rows = self.edges.len() / self.room;
-        let mut edges = vec![NONE; rows * degree];
+        let mut edges = vec![NONE; self.site.slots() * degree];
         for (node, list) in nodes.iter().zip(&lists) {
             let from = *node as usize * degree;
             edges[from..from + list.len()].copy_from_slice(list);
         }
+        edges
+    }
+
+    /// Prunes every node to the degree, repairs what can't be reached, and lays the edges out.
+    fn finish(&mut self) -> Vec<u8> {
+        let mut edges = self.pruned();
         self.edges = Vec::new();
-        let Site { codes, refine, .. } = *self.site;
+        let Site { codes, refine, nodes, .. } = *self.site;
         let parts = repair::Parts { layout: self.layout(), codes, refine, nodes };
         repair::repair(&parts, &mut edges, &[self.entry], self.effort);
         edges.iter().flat_map(|e| e.to_le_bytes()).collect()

@@ -45,7 +45,7 @@ pub(super) fn grow(site: &Site<'_>, progress: &Progress) -> Result<Grown> {
         order: site.order,
         nodes: first,
         most: MOST_AT_BUILD,
-        caution: 0.0,
+        caution: 1.0,
     };
     let curve = calibrate::learn_at_build(subject, last, progress)?;
 
