@@ -12,7 +12,7 @@ use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey, cut};
 use crate::retrieval::{Eligible, Hit, Top, Walk, WalkScratch, better, scan};
-use crate::types::{IdType, Ids, PointId, Vectors};
+use crate::types::{EFFORT_MAX, IdType, Ids, PointId, Vectors};
 
 /// Rows that one task of a parallel scan compares.
 const SCAN_ROWS: u32 = 8_192;
@@ -156,7 +156,8 @@ impl SegmentSearch<'_> {
         let spread = passed.saturating_sub(PASSED_MAX);
         let effort = effort as f64 * rows as f64 / (rows - spread).max(1) as f64;
         // A beam of a good part of the segment costs more than the scan.
-        (effort < rows as f64 / 4.0 || rows > 1_000_000).then_some(effort as usize)
+        let most = (rows / 4).min(EFFORT_MAX);
+        (effort <= most as f64).then_some(effort as usize)
     }
 
     /// The best `k` by comparing every eligible row, best first; and how many were compared.
