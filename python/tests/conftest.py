@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+import sys
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -81,3 +84,27 @@ def numbered() -> Callable[..., nf.Collection]:
         return points
 
     return make
+
+
+@pytest.fixture
+def ctrl_c_at_progress(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Presses Ctrl-C whenever a progress bar is drawn."""
+
+    class Bar:
+        total, n = None, 0
+
+        def __init__(self, **_: Any) -> None: ...
+        def __enter__(self) -> Bar:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def refresh(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    fake = ModuleType("tqdm.auto")
+    fake.tqdm = Bar  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "tqdm.auto", fake)
+    # Python's own handler: a shell starts background jobs with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -67,30 +62,8 @@ def test_queries_that_cannot_be_used(posts: nf.Collection) -> None:
     assert posts.stats().version == version
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Python's own handler of Ctrl-C: a shell starts background jobs with it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_leaves_the_old_state(posts: nf.Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Bar:
-        total, n = None, 0
-
-        def __init__(self, **_: Any) -> None: ...
-        def __enter__(self) -> Bar:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-        def refresh(self) -> None:
-            signal.raise_signal(signal.SIGINT)
-
-    fake = ModuleType("tqdm.auto")
-    fake.tqdm = Bar  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tqdm.auto", fake)
+@pytest.mark.usefixtures("ctrl_c_at_progress")
+def test_ctrl_c_leaves_the_old_state(posts: nf.Collection) -> None:
     version = posts.stats().version
     with pytest.raises(KeyboardInterrupt):
         posts.calibrate(anywhere(1000, seed=1), progress=True)

@@ -11,12 +11,10 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -204,30 +202,8 @@ def test_other_threads_run_while_core_works() -> None:
     assert turns > seconds * 20
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Python's own handler of Ctrl-C: a shell starts background jobs with it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_stops_a_long_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Bar:
-        total, n = None, 0
-
-        def __init__(self, **_: Any) -> None: ...
-        def __enter__(self) -> Bar:
-            return self
-
-        def __exit__(self, *_: object) -> None: ...
-        def refresh(self) -> None:
-            signal.raise_signal(signal.SIGINT)
-
-    fake = ModuleType("tqdm.auto")
-    fake.tqdm = Bar  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "tqdm.auto", fake)
+@pytest.mark.usefixtures("ctrl_c_at_progress")
+def test_ctrl_c_stops_a_long_call() -> None:
     points = nf.create(dim=128, metric="l2")
     points.upsert(np.arange(20_000), clustered(20_000, 128))
     before = points.stats()
