@@ -119,7 +119,8 @@ fn sums(query: &[f32], dtype: Dtype, row: &[u8], sums: Sums) -> (f64, f64) {
 /// Sums over a row of 16-bit floats, widened a piece at a time by the processor where it can. A
 /// piece is whole lanes, so the order of additions is that of one row.
 fn half_sums(query: &[f32], row: &[u8], sums: Sums) -> (f64, f64) {
-    const PIECE: usize = 64 * LANES;
+    // Small: both buffers are cleared for each row.
+    const PIECE: usize = 8 * LANES;
     let mut halves = [f16::ZERO; PIECE];
     let mut floats = [0.0_f32; PIECE];
     let mut total = Partial::default();
