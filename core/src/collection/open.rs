@@ -25,7 +25,7 @@ pub(super) fn in_memory(config: CollectionConfig) -> Result<Collection> {
     create_in(Arc::new(MemVfs::default()), Path::new("(in memory)"), None, config)
 }
 
-fn create_in(
+pub(super) fn create_in(
     vfs: Arc<dyn Vfs>,
     root: &Path,
     path: Option<&Path>,
@@ -87,7 +87,12 @@ fn lock(directory: &Directory) -> Result<Lock> {
 }
 
 pub(super) fn open(path: &Path, options: OpenOptions) -> Result<Collection> {
-    let directory = Directory::new(Arc::new(OsVfs), path);
+    open_in(Arc::new(OsVfs), path, options)
+}
+
+/// [`open`] on another file system than the system's.
+pub(super) fn open_in(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> Result<Collection> {
+    let directory = Directory::new(vfs, path);
     let lock = match options.mode {
         Mode::Read => None,
         Mode::Write => {

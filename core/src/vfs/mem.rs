@@ -59,6 +59,10 @@ impl Output for MemOutput {
     fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl MemVfs {
@@ -125,6 +129,12 @@ impl Vfs for MemVfs {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         lock(&self.tree).files.remove(path).map(drop).ok_or_else(missing)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let content = self.file(from)?;
+        lock(&self.tree).files.insert(to.to_owned(), content);
+        Ok(())
     }
 
     fn try_lock(&self, _path: &Path) -> io::Result<Locking> {

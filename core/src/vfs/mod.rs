@@ -46,6 +46,10 @@ pub(crate) trait Vfs: fmt::Debug + Send + Sync {
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Gives a finished file a second name; `CrossesDevices` or `Unsupported` where that can't be.
+    #[expect(dead_code, reason = "the write path that comes next calls it")]
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
+
     /// Takes the writer's lock, which ends with the process at the latest.
     fn try_lock(&self, path: &Path) -> io::Result<Locking>;
 }
@@ -57,6 +61,10 @@ pub(crate) trait Output: Send {
 
     /// Makes everything written durable.
     fn sync(&mut self) -> io::Result<()>;
+
+    /// [`Self::sync`], but for times and the like: what reading the bytes back needs.
+    #[expect(dead_code, reason = "the write path that comes next calls it")]
+    fn sync_data(&mut self) -> io::Result<()>;
 }
 
 /// The outcome of [`Vfs::try_lock`].

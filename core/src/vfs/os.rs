@@ -20,6 +20,10 @@ impl Output for OsOutput {
     fn sync(&mut self) -> io::Result<()> {
         self.0.sync_all()
     }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
 }
 
 impl Vfs for OsVfs {
@@ -80,6 +84,10 @@ impl Vfs for OsVfs {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::hard_link(from, to)
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Locking> {
