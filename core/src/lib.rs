@@ -4,6 +4,8 @@ mod codec;
 mod codes;
 mod collection;
 mod config;
+#[cfg(test)]
+mod crash_tests;
 mod curve;
 mod error;
 mod format;

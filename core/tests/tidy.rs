@@ -98,6 +98,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "retrieval",
         ],
     ),
+    // Tests of the whole, from inside.
+    (
+        "crash_tests",
+        &["error", "types", "metric", "config", "results", "vfs", "manifest", "collection"],
+    ),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -31,6 +31,8 @@ use crate::error::{Error, Result};
 use crate::results::{Points, Stats, VerifyReport};
 use crate::segment::SegmentHandle;
 use crate::types::{Durability, Ids, Vectors};
+#[cfg(test)]
+use crate::vfs::Vfs;
 use crate::vfs::{Directory, Lock};
 
 pub(crate) use pool::pool;
@@ -187,6 +189,22 @@ impl Collection {
     pub(crate) fn view(&self, operation: &'static str) -> Result<Arc<View>> {
         let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
         view.clone().ok_or(Error::Closed { operation })
+    }
+}
+
+/// On a file system of the caller's, for tests.
+#[cfg(test)]
+impl Collection {
+    pub(crate) fn create_on(
+        vfs: Arc<dyn Vfs>,
+        path: &Path,
+        config: CollectionConfig,
+    ) -> Result<Self> {
+        open::create_in(vfs, path, Some(path), config)
+    }
+
+    pub(crate) fn open_on(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> Result<Self> {
+        open::open_in(vfs, path, options)
     }
 }
 

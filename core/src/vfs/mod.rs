@@ -4,6 +4,8 @@
 //! once, front to back, and is immutable from then on: [`Bytes`] may be shared for ever.
 
 mod directory;
+#[cfg(test)]
+pub(crate) mod fault;
 mod mem;
 mod mmap;
 mod os;

@@ -1,0 +1,137 @@
+//! What a collection holds, and whether that is what it may hold.
+
+use super::data::{self, DIM};
+use super::world::{State, Step, World};
+use crate::collection::Collection;
+use crate::config::{Effort, Mode, SearchRequest};
+use crate::error::Error;
+use crate::types::{PointId, Vectors};
+use crate::vfs::fault::{Crash, FaultVfs, Image, Op};
+
+/// An id that no workload writes.
+const PROBE: u64 = 1 << 20;
+
+/// What may come back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Allowed<'a> {
+    pub(super) states: &'a [State],
+    /// Whether the collection may be missing: its creation was not acknowledged.
+    pub(super) absent: bool,
+    /// Ids are below this.
+    pub(super) end: u64,
+}
+
+impl Allowed<'_> {
+    fn check(&self, found: &State) -> Result<(), String> {
+        if self.states.contains(found) {
+            return Ok(());
+        }
+        let text = |state: &State| -> String {
+            let mut runs: Vec<(u64, u64, String)> = Vec::new();
+            for (id, point) in state {
+                let what = format!("v{} a{}", point.vector, point.attributes);
+                match runs.last_mut() {
+                    Some((_, end, same)) if *end == *id && *same == what => *end += 1,
+                    _ => runs.push((*id, *id + 1, what)),
+                }
+            }
+            format!("{} points {runs:?}", state.len())
+        };
+        let allowed: Vec<String> = self.states.iter().map(text).collect();
+        Err(format!("found {}; allowed: {}", text(found), allowed.join(" or ")))
+    }
+}
+
+/// Everything that a collection says it holds; else where it contradicts itself.
+pub(super) fn observe(collection: &Collection, end: u64) -> Result<State, String> {
+    let kind = collection.config().id_type;
+    let ids: Vec<u64> = (0..end).chain([PROBE]).collect();
+    let text = |e: Error| format!("a read failed: {e}");
+    let points = collection.get(&data::ids(kind, ids.iter().copied()), true).map_err(text)?;
+    let mut state = State::new();
+    for (row, id) in ids.iter().enumerate().filter(|(row, _)| points.found[*row]) {
+        state.insert(*id, data::read_back(&points.batch, row, *id)?);
+    }
+    if collection.len() != state.len() as u64 {
+        return Err(format!("len is {}, but {} were found", collection.len(), state.len()));
+    }
+    for effort in [Effort::Exact, Effort::Ef(64)] {
+        check_search(collection, &state, effort)?;
+    }
+    Ok(state)
+}
+
+/// A search finds the living and nothing else; an exact one finds all of them.
+fn check_search(collection: &Collection, state: &State, effort: Effort) -> Result<(), String> {
+    let mut request = SearchRequest::new(if effort == Effort::Exact { state.len() + 5 } else { 9 });
+    request.effort = effort;
+    let query = vec![1.0; DIM];
+    let queries = Vectors::from_f32(DIM, &query).map_err(|e| e.to_string())?;
+    let found = collection.search(&queries, &request).map_err(|e| format!("a search: {e}"))?;
+    let (count, wanted) = (found.counts[0], request.k.min(state.len()));
+    let mut hits: Vec<PointId> = (0..count).map(|place| found.ids.get(place)).collect();
+    hits.sort();
+    hits.dedup();
+    if hits.len() != wanted || count != wanted {
+        return Err(format!(
+            "{effort:?} found {count}, {} of them distinct, not {wanted}",
+            hits.len()
+        ));
+    }
+    let living = data::ids(collection.config().id_type, state.keys().copied());
+    let mut living: Vec<PointId> = (0..living.len()).map(|row| living.get(row)).collect();
+    living.sort();
+    match hits.iter().find(|hit| living.binary_search(hit).is_err()) {
+        Some(hit) => Err(format!("{effort:?} found the dead {hit}")),
+        None => Ok(()),
+    }
+}
+
+/// What opening an image did.
+#[derive(Debug, Default)]
+pub(super) struct Recovered {
+    /// What came back; `None` if there is no collection.
+    pub(super) state: Option<State>,
+    /// What recovery changed on the disk.
+    pub(super) log: Vec<Op>,
+}
+
+/// Opens an image as a reader and as a writer, compares, and writes on.
+pub(super) fn recover(image: &Image, allowed: &Allowed<'_>) -> Result<Recovered, String> {
+    let vfs = FaultVfs::of(image);
+    let reader = match World::open(&vfs, Mode::Read) {
+        Ok(reader) => reader,
+        Err(Error::CollectionNotFound { .. }) if allowed.absent => return Ok(Recovered::default()),
+        Err(error) => return Err(format!("a reader can't open it: {error}")),
+    };
+    let seen = observe(reader.collection.as_ref().unwrap(), allowed.end)?;
+    allowed.check(&seen).map_err(|e| format!("a reader: {e}"))?;
+    if vfs.position() != 0 {
+        return Err(format!("a reader wrote: {:?}", vfs.log()));
+    }
+    drop(reader);
+    let mut writer = World::open(&vfs, Mode::Write).map_err(|e| format!("a writer: {e}"))?;
+    let log = vfs.log();
+    let collection = writer.collection.as_ref().unwrap();
+    let found = observe(collection, allowed.end)?;
+    if found != seen {
+        return Err(format!("a reader saw {seen:?}, a writer {found:?}"));
+    }
+    collection.verify().map_err(|e| format!("verify: {e}"))?;
+    // It is a collection like any other: what is written now is there after a power cut.
+    let step = Step::Upsert(PROBE..PROBE + 1, 7);
+    writer.run(&step).map_err(|e| format!("a write after recovery: {e}"))?;
+    writer.run(&Step::Flush).map_err(|e| format!("a flush after recovery: {e}"))?;
+    let mut after = found.clone();
+    step.apply(&mut after);
+    let survivor = FaultVfs::of(&vfs.image(Crash::OnlySynced));
+    let again = World::open(&survivor, Mode::Read).map_err(|e| format!("opened again: {e}"))?;
+    let again = observe(again.collection.as_ref().unwrap(), allowed.end)?;
+    if again != after {
+        return Err("a write after recovery was acknowledged and lost, or cost another".to_owned());
+    }
+    match vfs.violations().first() {
+        Some(what) => Err(what.clone()),
+        None => Ok(Recovered { state: Some(found), log }),
+    }
+}
