@@ -14,7 +14,7 @@ BLOCK = 200_000
 def exact(base, query, metric):
     """Ids and distances of the top K of each query, ties by id: f32 matrix products first, the best rescored in f64."""
     ids = candidates(base, query, metric)
-    out_i = np.empty((len(query), ids.shape[1] if ids.shape[1] < K else K), np.int32)
+    out_i = np.empty((len(query), min(K, ids.shape[1])), np.int32)
     out_d = np.empty(out_i.shape, np.float32)
     for s in range(0, len(query), 200):
         i = np.sort(ids[s:s + 200], axis=1)
