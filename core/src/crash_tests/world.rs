@@ -56,7 +56,7 @@ impl Step {
     pub(super) fn is_barrier(&self, durability: Durability) -> bool {
         match self {
             Self::Abandon => false,
-            Self::Flush | Self::Reopen => true,
+            Self::Flush => true,
             _ => durability == Durability::Sync,
         }
     }

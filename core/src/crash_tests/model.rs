@@ -1,0 +1,157 @@
+//! T5: long runs of random steps against a map, with power cuts between them. What fails is
+//! shortened before it is shown.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::data::{self, mix};
+use super::oracle::observe;
+use super::world::{State, Step, World};
+use super::{on_all, report, soak};
+use crate::config::{CollectionConfig, Mode};
+use crate::metric::Metric;
+use crate::types::{Durability, IdType, MemoryMode};
+use crate::vfs::fault::{Crash, FaultVfs};
+
+const STEPS: u64 = 100;
+/// Ids are below this; few, so that most writes replace.
+const IDS: u64 = 48;
+
+/// Random numbers, the same for a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = mix(self.0);
+        (self.0 >> 16) % n
+    }
+}
+
+/// One thing that happens.
+#[derive(Debug, Clone)]
+enum Event {
+    Step(Step),
+    /// The power goes; what was not synced is gone.
+    PowerCut,
+}
+
+fn config(seed: u64) -> CollectionConfig {
+    let mut dice = Dice(seed ^ 0xC0);
+    let metric = [Metric::L2, Metric::InnerProduct][dice.below(2) as usize];
+    let mut config = CollectionConfig::new(data::DIM, metric);
+    config.schema = data::schema();
+    config.id_type = [IdType::U64, IdType::Str][dice.below(2) as usize];
+    config.memory =
+        [MemoryMode::Mapped, MemoryMode::Pinned, MemoryMode::Heap][dice.below(3) as usize];
+    if dice.below(3) == 0 {
+        config.durability = Durability::Buffered;
+    }
+    config
+}
+
+fn events(seed: u64) -> Vec<Event> {
+    let mut dice = Dice(seed);
+    let mut events = Vec::new();
+    if seed.is_multiple_of(101) {
+        // Enough for a graph.
+        events.push(Event::Step(Step::Load(0..1_020, 1, 300)));
+    }
+    for n in 0..STEPS {
+        let version = n as u32 + 2;
+        let mut ids = |most: u64| {
+            let first = dice.below(IDS);
+            first..(first + 1 + dice.below(most)).min(IDS)
+        };
+        let (few, many) = (ids(4), ids(IDS));
+        events.push(match dice.below(40) {
+            0..22 => Event::Step(Step::Upsert(few, version)),
+            22..27 => Event::Step(Step::Upsert(many, version)),
+            27..30 => Event::Step(Step::Load(many, version, 1 + dice.below(9) as usize)),
+            30..33 => Event::Step(Step::Optimize),
+            33..35 => Event::Step(Step::Flush),
+            35..37 => Event::Step(Step::Reopen),
+            37..39 => Event::Step(Step::Abandon),
+            _ => Event::PowerCut,
+        });
+    }
+    events
+}
+
+/// Runs events; the number of the first that shows a difference, and what it is.
+fn run(seed: u64, events: &[Event], watch: bool) -> Result<(), (usize, String)> {
+    let (config, end) = (config(seed), if seed.is_multiple_of(101) { 1_020 } else { IDS });
+    let mut world = World::create(&FaultVfs::default(), &config).map_err(|e| (0, e.to_string()))?;
+    // What is there now, and what survives a power cut.
+    let mut state = State::new();
+    let mut unsafe_states = Vec::new();
+    let last = events.len().saturating_sub(1);
+    for (number, event) in events.iter().enumerate() {
+        let at = |e: String| (number, format!("{event:?}: {e}"));
+        match event {
+            Event::Step(step) => {
+                world.run(step).map_err(|e| at(e.to_string()))?;
+                unsafe_states.push(state.clone());
+                step.apply(&mut state);
+                if step.is_barrier(config.durability) {
+                    unsafe_states.clear();
+                }
+            }
+            Event::PowerCut => {
+                let vfs = FaultVfs::of(&world.vfs.image(Crash::OnlySynced));
+                world = World::open(&vfs, Mode::Write).map_err(|e| at(e.to_string()))?;
+                let found = observe(world.collection.as_ref().unwrap(), end).map_err(at)?;
+                if found != state && !unsafe_states.contains(&found) {
+                    return Err(at(format!("{found:?} survived, not {state:?}")));
+                }
+                state = found;
+                unsafe_states.clear();
+            }
+        }
+        if watch || number % 5 == 0 || number == last {
+            let found = observe(world.collection.as_ref().unwrap(), end).map_err(at)?;
+            if found != state {
+                return Err(at(format!("found {found:?}, not {state:?}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out what the failure doesn't need.
+fn shortened(seed: u64, mut events: Vec<Event>) -> (Vec<Event>, String) {
+    let mut message = String::new();
+    if let Err((at, e)) = run(seed, &events, true) {
+        events.truncate(at + 1);
+        message = e;
+    }
+    let mut number = events.len();
+    while let Some(next) = number.checked_sub(1) {
+        number = next;
+        let mut fewer = events.clone();
+        fewer.remove(number);
+        if let Err((at, e)) = run(seed, &fewer, true) {
+            fewer.truncate(at + 1);
+            number = number.min(fewer.len());
+            (events, message) = (fewer, e);
+        }
+    }
+    (events, message)
+}
+
+#[test]
+fn t5_random_operations_agree_with_a_map() {
+    let seeds: Vec<u64> = (0..2_000 * soak()).collect();
+    let steps = AtomicUsize::new(0);
+    on_all(&seeds, |_, seed| {
+        let events = events(*seed);
+        steps.fetch_add(events.len(), Ordering::Relaxed);
+        run(*seed, &events, false).map_err(|(at, error)| {
+            let (short, message) = shortened(*seed, events);
+            let short: String = short.iter().map(|event| format!("  {event:?}\n")).collect();
+            format!("seed {seed}, event {at}: {error}\nshortened to\n{short}{message}")
+        })
+    })
+    .unwrap_or_else(|e| panic!("{e}"));
+    let steps = steps.into_inner();
+    report(format!("T5: {} sequences, {steps} operations", seeds.len()));
+    assert!(steps >= 200_000);
+}
