@@ -146,8 +146,9 @@ fn t5_random_operations_agree_with_a_map() {
         steps.fetch_add(events.len(), Ordering::Relaxed);
         run(*seed, &events, false).map_err(|(at, error)| {
             let (short, message) = shortened(*seed, events);
-            let short: String = short.iter().map(|event| format!("  {event:?}\n")).collect();
-            format!("seed {seed}, event {at}: {error}\nshortened to\n{short}{message}")
+            let short: Vec<String> = short.iter().map(|event| format!("{event:?}")).collect();
+            let short = short.join("\n  ");
+            format!("seed {seed}, event {at}: {error}\nshortened to\n  {short}\n{message}")
         })
     })
     .unwrap_or_else(|e| panic!("{e}"));
