@@ -113,6 +113,34 @@ pub struct LoadReport {
     pub skipped_columns: Vec<String>,
 }
 
+/// What an imported collection is, beyond what the dump says: its ids, vectors and graph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImportOptions {
+    /// What "near" means; `None` takes it from the dump's distance. To be given where that is a
+    /// function of the caller's, which a dump only names.
+    pub metric: Option<Metric>,
+    /// The attribute columns; every value is null at first.
+    pub schema: Schema,
+    /// The embedding space, if stated.
+    pub space: Option<Space>,
+    /// Memory against speed: the size of the codes. The degree of the graph is the dump's.
+    pub profile: Profile,
+    /// When a write is acknowledged.
+    pub durability: Durability,
+    /// Where segments live while open.
+    pub memory: MemoryMode,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+impl Default for ImportOptions {
+    fn default() -> Self {
+        let config = CollectionConfig::new(1, Metric::Cosine);
+        let CollectionConfig { schema, space, profile, durability, memory, seed, .. } = config;
+        Self { metric: None, schema, space, profile, durability, memory, seed }
+    }
+}
+
 /// The dial of recall against speed: one of three.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Effort {

@@ -7,10 +7,12 @@ mod config;
 #[cfg(test)]
 mod crash_tests;
 mod curve;
+mod environment;
 mod error;
 mod format;
 mod graph;
 mod huge;
+mod import;
 mod kernels;
 mod manifest;
 mod metric;
@@ -23,8 +25,8 @@ mod vfs;
 
 pub use collection::Collection;
 pub use config::{
-    Cap, CollectionConfig, Decay, Effort, LoadOptions, LoadReport, Mode, OpenOptions, Progress,
-    SearchRequest,
+    Cap, CollectionConfig, Decay, Effort, ImportOptions, LoadOptions, LoadReport, Mode,
+    OpenOptions, Progress, SearchRequest,
 };
 pub use error::{Error, Result};
 #[doc(hidden)]

@@ -17,11 +17,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metric", &["error"]),
     ("config", &["error", "types", "metric"]),
     ("results", &["metric", "types"]),
+    ("environment", &["error"]),
     ("huge", &[]),
     ("curve", &["types"]),
     // Pure: over slices.
     ("originals", &["types"]),
-    ("kernels", &["error", "types", "metric", "originals"]),
+    ("kernels", &["environment", "error", "types", "metric", "originals"]),
     ("codes", &["error", "types", "metric", "config", "originals", "kernels", "huge"]),
     (
         "graph",
@@ -38,6 +39,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "huge",
         ],
     ),
+    // Files of other programs.
+    ("import", &["error", "types", "metric", "config", "graph"]),
     // Bytes on disk.
     ("vfs", &["error"]),
     ("codec", &["error"]),
@@ -80,6 +83,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "collection",
         &[
+            "environment",
             "error",
             "types",
             "metric",
@@ -90,6 +94,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "kernels",
             "codes",
             "graph",
+            "import",
             "vfs",
             "codec",
             "format",

@@ -7,4 +7,5 @@ mod cli;
 mod command;
 mod grpc;
 mod hnsw;
+mod import;
 mod support;

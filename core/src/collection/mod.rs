@@ -9,6 +9,7 @@ mod commit;
 mod get;
 #[cfg(test)]
 mod hostile;
+mod import;
 mod ingest;
 mod input;
 mod load;
@@ -26,7 +27,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arrow_array::RecordBatch;
 
-use crate::config::{CollectionConfig, LoadOptions, LoadReport, OpenOptions, Progress};
+use crate::config::{
+    CollectionConfig, ImportOptions, LoadOptions, LoadReport, OpenOptions, Progress,
+};
 use crate::error::{Error, Result};
 use crate::results::{Points, Stats, VerifyReport};
 use crate::segment::SegmentHandle;
@@ -68,6 +71,28 @@ impl Collection {
     /// Creates an empty collection in memory: nothing is written to disk.
     pub fn in_memory(config: CollectionConfig) -> Result<Self> {
         open::in_memory(config)
+    }
+
+    /// Creates a collection from a dump of the `hnsw_rs` crate, open for writing; in memory
+    /// without a path. `dump` is the name given to `Hnsw::file_dump`, with its directory.
+    ///
+    /// The graph of the dump is kept: its bottom layer becomes the edges of the one segment, in
+    /// the same form as a graph of ours, and is searched by the same code. Ids are the `DataId`s
+    /// of the dump, vectors are its own (f32, u8 or i8). Until [`optimize`](Self::optimize) has
+    /// something to merge the graph stays. Under a thousand points there is none: a scan is as
+    /// fast.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where a file is missing or damaged (naming the file and the
+    /// byte), the distance is not cosine, inner product or L2, or a point can't be in a
+    /// collection; [`Error::AlreadyExists`]. Nothing is left at `path` then.
+    pub fn import_hnsw_rs(
+        dump: impl AsRef<Path>,
+        path: Option<&Path>,
+        options: &ImportOptions,
+        progress: &Progress,
+    ) -> Result<Self> {
+        import::hnsw_rs(dump.as_ref(), path, options, progress)
     }
 
     /// Opens a collection.

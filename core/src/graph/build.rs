@@ -1,4 +1,5 @@
-//! The builder: codes, order, then a graph: our own, here, or that of [`super::hnsw`].
+//! The builder: codes, order, then a graph: our own, here, that of [`super::hnsw`], or one that
+//! is there already ([`super::given`]).
 //!
 //! Our graph grows in batches. A batch searches the graph as it stood before the batch, prunes what it found, and adds the
 //! reverse edges grouped by target; batches double until they are a fiftieth of the rows
@@ -8,6 +9,7 @@
 use rayon::prelude::*;
 
 use super::duplicates::Groups;
+use super::given::{self, Given};
 use super::pool::SLOTS_MAX;
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::refine::Depth;
@@ -50,10 +52,11 @@ fn zeroed(bytes: usize) -> Result<HugeBytes> {
     HugeBytes::zeroed(bytes).map_err(|e| memory(&e, bytes))
 }
 
-/// See [`super::build`].
+/// See [`super::build`] and, for a graph that is there already, [`super::import`].
 pub(crate) fn build(
     rows: &Originals<'_>,
     options: &BuildOptions,
+    given: Option<&Given>,
     progress: &Progress,
 ) -> Result<BuiltIndex> {
     if rows.rows() >= SLOTS_MAX {
@@ -90,9 +93,10 @@ pub(crate) fn build(
         order: &order,
         options,
     };
-    let Grown { entries, edges, curve } = match options.kind {
-        IndexKind::Graph => grow(&site, progress)?,
-        IndexKind::Hnsw => hnsw::grow(&site, progress)?,
+    let Grown { entries, edges, curve } = match (given, options.kind) {
+        (Some(given), _) => given::grow(&site, given, progress)?,
+        (None, IndexKind::Graph) => grow(&site, progress)?,
+        (None, IndexKind::Hnsw) => hnsw::grow(&site, progress)?,
     };
     let Encoded { codes, refine } = encoded;
     let meta = IndexMeta::new(&quantizer, order.len(), entries, curve);

@@ -4,6 +4,7 @@
 mod build;
 pub(crate) mod calibrate;
 mod duplicates;
+mod given;
 mod hnsw;
 mod order;
 pub(crate) mod pool;
@@ -17,6 +18,7 @@ mod visited;
 mod tests;
 
 use bincode::{Decode, Encode};
+pub(crate) use given::Given;
 
 use crate::codes::{Layout, Quantizer, SpaceParams};
 use crate::config::Progress;
@@ -212,5 +214,17 @@ pub(crate) fn build(
     options: &BuildOptions,
     progress: &Progress,
 ) -> Result<BuiltIndex> {
-    build::build(rows, options, progress)
+    build::build(rows, options, None, progress)
+}
+
+/// Makes an index of every row with the edges of a graph that is there already. Deterministic,
+/// as [`build`]; the degree of the options is replaced by one that holds the graph's edges.
+pub(crate) fn import(
+    rows: &Originals<'_>,
+    options: &BuildOptions,
+    given: &Given,
+    progress: &Progress,
+) -> Result<BuiltIndex> {
+    let options = BuildOptions { degree: given.degree(), ..options.clone() };
+    build::build(rows, &options, Some(given), progress)
 }

@@ -9,6 +9,7 @@ mod demo;
 mod error;
 mod get;
 mod hits;
+mod import;
 mod load;
 mod search;
 mod serve;
@@ -52,6 +53,7 @@ enum Command {
     Search(search::Args),
     Get(get::Args),
     Calibrate(calibrate::Args),
+    Import(import::Args),
     Stats(stats::Args),
     Verify(verify::Args),
     Bench(bench::Args),
@@ -89,6 +91,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Search(args) => search::run(args, &out),
         Command::Get(args) => get::run(args, &out),
         Command::Calibrate(args) => calibrate::run(args, &out),
+        Command::Import(args) => import::run(args, &out),
         Command::Stats(args) => stats::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Bench(args) => bench::run(args, &out),
