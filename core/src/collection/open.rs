@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
 use super::commit::swap_current;
+use super::pool::check_environment;
 use super::state;
 use super::view::View;
 use super::{Collection, Writer};
@@ -31,6 +32,7 @@ pub(super) fn create_in(
     path: Option<&Path>,
     config: CollectionConfig,
 ) -> Result<Collection> {
+    check_environment()?;
     config.validate()?;
     if config.schema.len() > COLUMNS_MAX {
         let found = format!("{} columns", config.schema.len());
@@ -92,6 +94,7 @@ pub(super) fn open(path: &Path, options: OpenOptions) -> Result<Collection> {
 
 /// [`open`] on another file system than the system's.
 pub(super) fn open_in(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> Result<Collection> {
+    check_environment()?;
     let directory = Directory::new(vfs, path);
     let lock = match options.mode {
         Mode::Read => None,

@@ -4,7 +4,13 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
+use crate::environment::variable;
 use crate::error::{Error, Result};
+use crate::kernels::Isa;
+
+const THREADS: &str = "NEARFIELD_THREADS";
+const RAYON_THREADS: &str = "RAYON_NUM_THREADS";
+const THREADS_MAX: usize = 1_024;
 
 /// The pool and the process it was made in: threads don't survive a fork.
 static POOL: Mutex<Option<(u32, &'static ThreadPool)>> = Mutex::new(None);
@@ -19,7 +25,7 @@ pub(crate) fn pool() -> Result<&'static ThreadPool> {
         return Ok(pool);
     }
     let built = ThreadPoolBuilder::new()
-        .num_threads(threads())
+        .num_threads(threads()?)
         .thread_name(|i| format!("nearfield-{i}"))
         .build()
         .map_err(|e| Error::ResourceLimit {
@@ -33,12 +39,29 @@ pub(crate) fn pool() -> Result<&'static ThreadPool> {
     Ok(built)
 }
 
+/// Refuses variables of the environment that can't be used, before anything is opened with them.
+pub(super) fn check_environment() -> Result<()> {
+    Isa::check()?;
+    let made = POOL.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    // Once there is a pool, the variables have been read.
+    if made { Ok(()) } else { threads().map(drop) }
+}
+
 /// `NEARFIELD_THREADS`, else `RAYON_NUM_THREADS`, else the number of cores.
-fn threads() -> usize {
-    ["NEARFIELD_THREADS", "RAYON_NUM_THREADS"]
-        .iter()
-        .filter_map(|name| std::env::var(name).ok()?.trim().parse().ok())
-        .find(|n| (1..=1024).contains(n))
-        .or_else(|| std::thread::available_parallelism().ok().map(Into::into))
-        .unwrap_or(1)
+fn threads() -> Result<usize> {
+    if let Some(text) = variable(THREADS)? {
+        return parse(THREADS, &text);
+    }
+    match variable(RAYON_THREADS)? {
+        // As rayon has it, 0 leaves the choice open.
+        Some(text) if text != "0" => parse(RAYON_THREADS, &text),
+        _ => Ok(std::thread::available_parallelism().map_or(1, Into::into)),
+    }
+}
+
+fn parse(name: &'static str, text: &str) -> Result<usize> {
+    text.parse().ok().filter(|n| (1..=THREADS_MAX).contains(n)).ok_or_else(|| {
+        let expected = format!("a number of threads, 1 to {THREADS_MAX}");
+        Error::invalid(name, expected, format!("{text:?}"), "unset it for one a core")
+    })
 }

@@ -18,6 +18,9 @@ mod tests;
 
 use std::sync::OnceLock;
 
+use crate::environment;
+use crate::error::{Error, Result};
+
 /// Bytes of a block: codes and query planes are laid out in blocks of this size.
 pub(crate) const BLOCK: usize = 64;
 
@@ -67,21 +70,47 @@ impl Isa {
         }
     }
 
-    /// The best set of this machine, or the one that `NEARFIELD_ISA` names if the machine has it.
+    /// The best set of this machine, or the one that `NEARFIELD_ISA` names. Chosen once.
     pub(crate) fn detected() -> Self {
-        static DETECTED: OnceLock<Isa> = OnceLock::new();
-        *DETECTED.get_or_init(|| {
-            let wanted = std::env::var("NEARFIELD_ISA").unwrap_or_default();
-            let cap =
-                Self::ALL.into_iter().find(|isa| isa.name() == wanted).unwrap_or(Self::Avx512);
-            Self::ALL
-                .into_iter()
-                .rev()
-                .find(|isa| *isa <= cap && isa.is_available())
-                .unwrap_or(Self::Scalar)
-        })
+        // A value that can't be used was told by `check`, without which nothing is opened.
+        *DETECTED.get_or_init(|| Self::wanted().unwrap_or_else(|_| Self::best(Self::is_available)))
+    }
+
+    /// Refuses a `NEARFIELD_ISA` that can't be used.
+    pub(crate) fn check() -> Result<()> {
+        if DETECTED.get().is_none() {
+            let wanted = Self::wanted()?;
+            DETECTED.get_or_init(|| wanted);
+        }
+        Ok(())
+    }
+
+    fn wanted() -> Result<Self> {
+        Self::choose(environment::variable(VARIABLE)?.as_deref(), Self::is_available)
+    }
+
+    fn best(available: impl Fn(Self) -> bool) -> Self {
+        Self::ALL.into_iter().rfind(|isa| available(*isa)).unwrap_or(Self::Scalar)
+    }
+
+    fn choose(name: Option<&str>, available: impl Fn(Self) -> bool) -> Result<Self> {
+        let Some(name) = name else { return Ok(Self::best(available)) };
+        let known = Self::ALL.into_iter().find(|isa| isa.name() == name);
+        if let Some(isa) = known.filter(|isa| available(*isa)) {
+            return Ok(isa);
+        }
+        let has: Vec<&str> =
+            Self::ALL.into_iter().filter(|isa| available(*isa)).map(Self::name).collect();
+        let expected = format!("what this machine has ({})", has.join(", "));
+        let fix = "unset it for the best of them";
+        Err(Error::invalid(VARIABLE, expected, format!("{name:?}"), fix))
     }
 }
+
+/// Forces a lower instruction set.
+const VARIABLE: &str = "NEARFIELD_ISA";
+
+static DETECTED: OnceLock<Isa> = OnceLock::new();
 
 /// Width of a code's components in bits.
 ///

@@ -141,3 +141,14 @@ fn exact_similarities_agree_with_plain_sums() {
         }
     }
 }
+
+#[test]
+fn a_named_instruction_set_is_used_or_refused() {
+    let available = |isa| isa != Isa::Avx512;
+    assert_eq!(Isa::choose(None, available).unwrap(), Isa::Avx2);
+    assert_eq!(Isa::choose(Some("scalar"), available).unwrap(), Isa::Scalar);
+    for name in ["avx512", "avx", "AVX2", "sse4"] {
+        let text = Isa::choose(Some(name), available).unwrap_err().to_string();
+        assert!(text.contains("NEARFIELD_ISA") && text.contains("(scalar, avx2)"), "{text}");
+    }
+}
