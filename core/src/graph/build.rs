@@ -74,12 +74,13 @@ pub(crate) fn build(
     let quantizer = Quantizer::new(params, layout);
     progress.check("build")?;
 
-    let encoded = encode(rows, &quantizer)?;
+    let mut encoded = encode(rows, &quantizer)?;
     let groups = Groups::find(rows);
     let mut nodes = groups.representatives.clone();
     order::cluster(Pairs { layout, codes: &encoded.codes, refine: &encoded.refine }, &mut nodes);
     let (order, is_node) = with_twins(&nodes, &groups);
-    let mut encoded = permute(&encoded, layout, &order)?;
+    // Assigned, not shadowed: the codes in the order of rows go now.
+    encoded = permute(&encoded, layout, &order)?;
     drop(groups);
     count_twins(&mut encoded.codes, layout, &is_node);
     progress.check("build")?;
