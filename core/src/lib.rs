@@ -15,6 +15,7 @@ mod huge;
 mod import;
 mod kernels;
 mod manifest;
+mod memory;
 mod metric;
 mod originals;
 mod results;
@@ -32,7 +33,9 @@ pub use error::{Error, Result};
 #[doc(hidden)]
 pub use kernels::bench;
 pub use metric::Metric;
-pub use results::{Points, SearchCounters, SearchResults, SegmentStats, Stats, VerifyReport};
+pub use results::{
+    MemoryEstimate, Points, SearchCounters, SearchResults, SegmentStats, Stats, VerifyReport,
+};
 pub use types::{
     AttributeType, DIM_MAX, Dtype, Durability, EFFORT_MAX, IdType, Ids, IndexKind, K_MAX,
     MemoryMode, PointId, Profile, STRING_ID_BYTES_MAX, Schema, Space, VectorData, Vectors,

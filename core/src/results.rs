@@ -53,6 +53,16 @@ impl SearchCounters {
     }
 }
 
+/// Memory that a build will take, and what there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// Bytes at the peak, an upper bound.
+    pub needed: u64,
+    /// Bytes that this process may still take: what the machine and the control group have left,
+    /// at most `NEARFIELD_MEMORY_LIMIT`. `None` where nothing says.
+    pub available: Option<u64>,
+}
+
 /// The state of a collection.
 #[derive(Debug, Clone)]
 pub struct Stats {

@@ -31,7 +31,9 @@ fn told(variables: &[(&str, &str)]) -> String {
     drop(Collection::create(path.with_extension("nf"), common::config(4)).unwrap());
     let mut child = Command::new(std::env::current_exe().unwrap());
     child.args(["--exact", "create_where_told"]).env(TARGET, &path);
-    for name in ["NEARFIELD_ISA", "NEARFIELD_THREADS", "RAYON_NUM_THREADS"] {
+    for name in
+        ["NEARFIELD_ISA", "NEARFIELD_THREADS", "RAYON_NUM_THREADS", "NEARFIELD_MEMORY_LIMIT"]
+    {
         child.env_remove(name);
     }
     let output = child.envs(variables.iter().copied()).output().unwrap();
@@ -53,6 +55,9 @@ fn values_that_can_be_used() {
     assert_eq!(told(&[(threads, "1"), (rayon, "many")]), "fine", "the first one counts");
     assert_eq!(told(&[(threads, "1024")]), "fine");
     assert_eq!(told(&[(rayon, "0")]), "fine", "as rayon has it");
+    for value in ["1", "4096", "16GiB", "16 GiB", ""] {
+        assert_eq!(told(&[("NEARFIELD_MEMORY_LIMIT", value)]), "fine", "{value}");
+    }
 }
 
 #[test]
@@ -64,6 +69,10 @@ fn values_that_can_not() {
         if value != "0" {
             assert!(told(&[("RAYON_NUM_THREADS", value)]).contains("RAYON_NUM_THREADS"));
         }
+    }
+    for value in ["0", "8GB", "-1GiB", "lots"] {
+        let text = told(&[("NEARFIELD_MEMORY_LIMIT", value)]);
+        assert!(text.contains("NEARFIELD_MEMORY_LIMIT: expected bytes"), "{text}");
     }
     for value in ["avx", "AVX2", "neon", "best"] {
         let text = told(&[("NEARFIELD_ISA", value)]);

@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["error", "types", "metric"]),
     ("results", &["metric", "types"]),
     ("environment", &["error"]),
+    ("memory", &["environment", "error"]),
     ("huge", &[]),
     ("curve", &["types"]),
     // Pure: over slices.
@@ -84,6 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "collection",
         &[
             "environment",
+            "memory",
             "error",
             "types",
             "metric",

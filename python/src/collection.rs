@@ -1,10 +1,12 @@
 //! The class `nearfield._core.Collection`: one method a call of core.
 
+use std::path::Path;
+
 use nearfield::{OpenOptions, Progress, SearchRequest};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::config::{CreateArguments, open_options};
+use crate::config::{CreateArguments, ImportArguments, open_options};
 use crate::convert::{self, Matrix};
 use crate::errors::OrRaise;
 use crate::handle::Handle;
@@ -34,6 +36,23 @@ impl Collection {
             }
         });
         Ok(Self { handle: Handle::new(created.or_raise(py)?) })
+    }
+
+    /// Creates a collection from a dump of `hnsw_rs`; in memory when there is no path.
+    #[staticmethod]
+    fn import_hnsw_rs(
+        py: Python<'_>,
+        dump: &str,
+        path: Option<&str>,
+        arguments: ImportArguments,
+        tick: Option<Py<PyAny>>,
+    ) -> PyResult<Self> {
+        let options = arguments.parse().or_raise(py)?;
+        let path = path.map(Path::new);
+        let imported = wait::run(py, &Watcher::new(tick), |progress| {
+            nearfield::Collection::import_hnsw_rs(dump, path, &options, progress)
+        })?;
+        Ok(Self { handle: Handle::new(imported) })
     }
 
     /// Opens a collection.
@@ -118,6 +137,22 @@ impl Collection {
     fn optimize(&self, py: Python<'_>, tick: Option<Py<PyAny>>) -> PyResult<()> {
         let collection = self.handle.to_write("optimize").or_raise(py)?;
         wait::run(py, &Watcher::new(tick), |progress| collection.optimize(progress))
+    }
+
+    /// Bytes that a load of so many points needs, or `optimize`, and bytes available if known.
+    fn estimate(
+        &self,
+        py: Python<'_>,
+        points: Option<u64>,
+        attribute_bytes: u64,
+    ) -> PyResult<(u64, Option<u64>)> {
+        let collection = self.handle.to_read("estimate").or_raise(py)?;
+        let memory = py.detach(|| match points {
+            Some(points) => collection.estimate_load(points, attribute_bytes),
+            None => collection.estimate_optimize(),
+        });
+        let memory = memory.or_raise(py)?;
+        Ok((memory.needed, memory.available))
     }
 
     fn calibrate(

@@ -1,6 +1,6 @@
-//! The arguments of `create` and `open`.
+//! The arguments of `create`, `import_hnsw_rs` and `open`.
 
-use nearfield::{CollectionConfig, Error, Mode, OpenOptions, Result, Schema};
+use nearfield::{CollectionConfig, Error, ImportOptions, Mode, OpenOptions, Result, Schema};
 use pyo3::prelude::*;
 
 /// What a new collection is, as the Python package hands it over: names as strings.
@@ -23,14 +23,9 @@ pub struct CreateArguments {
 impl CreateArguments {
     /// Parses every name.
     pub fn parse(self) -> Result<CollectionConfig> {
-        let mut columns = Vec::with_capacity(self.schema.len());
-        for (name, kind) in self.schema {
-            let parsed = kind.parse().map_err(|error| in_column(error, &name))?;
-            columns.push((name, parsed));
-        }
         let mut config = CollectionConfig::new(self.dim, self.metric.parse()?);
         config.id_type = self.id_type.parse()?;
-        config.schema = Schema::new(columns)?;
+        config.schema = schema(self.schema)?;
         config.space = self.space.as_deref().map(str::parse).transpose()?;
         config.dtype = self.dtype.parse()?;
         config.profile = self.profile.parse()?;
@@ -40,6 +35,42 @@ impl CreateArguments {
         config.seed = self.seed;
         Ok(config)
     }
+}
+
+/// What is said about an imported collection beside its dump: names as strings.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub struct ImportArguments {
+    metric: Option<String>,
+    schema: Vec<(String, String)>,
+    space: Option<String>,
+    profile: String,
+    durability: String,
+    memory: String,
+    seed: u64,
+}
+
+impl ImportArguments {
+    /// Parses every name.
+    pub fn parse(self) -> Result<ImportOptions> {
+        Ok(ImportOptions {
+            metric: self.metric.as_deref().map(str::parse).transpose()?,
+            schema: schema(self.schema)?,
+            space: self.space.as_deref().map(str::parse).transpose()?,
+            profile: self.profile.parse()?,
+            durability: self.durability.parse()?,
+            memory: self.memory.parse()?,
+            seed: self.seed,
+        })
+    }
+}
+
+fn schema(columns: Vec<(String, String)>) -> Result<Schema> {
+    let parsed = columns.into_iter().map(|(name, kind)| {
+        let parsed = kind.parse().map_err(|error| in_column(error, &name))?;
+        Ok((name, parsed))
+    });
+    Schema::new(parsed.collect::<Result<Vec<_>>>()?)
 }
 
 /// Names the column in the error about its type.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use nearfield::{AttributeType, CollectionConfig, LoadOptions, Metric, Schema};
 use nearfield_datasets::{
@@ -51,6 +51,26 @@ impl Files {
     pub fn infer(&self, options: &InferOptions) -> Result<Inferred> {
         let sample = self.batches().next().transpose()?;
         Ok(infer(&self.schema, sample.as_ref(), options)?)
+    }
+
+    /// Rows of all files, and about how many bytes their columns of `schema` take: as many a row
+    /// as in the first batch. `None` where a file doesn't say how many rows it has.
+    ///
+    /// # Errors
+    /// A file that can't be read any more.
+    pub fn size(&self, schema: &Schema) -> Result<Option<(u64, u64)>> {
+        let mut rows = 0;
+        for pattern in &self.patterns {
+            let Some(more) = open_one(pattern, self.ids.as_deref())?.rows() else {
+                return Ok(None);
+            };
+            rows += more;
+        }
+        let Some(sample) = self.batches().next().transpose()? else { return Ok(Some((rows, 0))) };
+        let columns = schema.columns().iter().filter_map(|(name, _)| sample.column_by_name(name));
+        let bytes = columns.map(|c| c.to_data().get_slice_memory_size().unwrap_or_default());
+        let bytes = bytes.sum::<usize>() as u64;
+        Ok(Some((rows, bytes.saturating_mul(rows) / (sample.num_rows() as u64).max(1))))
     }
 
     /// Every batch of every file, in order; one pattern is open at a time.

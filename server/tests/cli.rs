@@ -206,3 +206,25 @@ fn output_that_nobody_reads_is_no_failure() {
     drop(child.stdout.take());
     assert!(child.wait().expect("it ends").code() == Some(0));
 }
+
+#[test]
+fn a_load_states_the_memory_it_needs_and_is_refused_without_it() {
+    let dir = Dir::new();
+    let rows: Vec<[f32; 2]> = (0..3_000_u16).map(|i| [f32::from(i), 1.0]).collect();
+    let (file, path) = (dir.npy("points.npy", &rows), dir.text("a.nf"));
+    let text = works(&["load", &path, &file]);
+    assert!(text.contains("needs about ") && text.contains(" available"), "{text}");
+    let report = json(&["load", &dir.text("b.nf"), &file]);
+    let [needed, available] = ["needed", "available"].map(|field| report["memory"][field].as_u64());
+    assert!(needed.is_some_and(|bytes| bytes > 1 << 20) && available > needed, "{report}");
+
+    let refused = Command::new(env!("CARGO_BIN_EXE_nearfield"))
+        .args(["load", &dir.text("c.nf"), &file])
+        .env("NEARFIELD_MEMORY_LIMIT", "1MiB")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(text.contains("memory to load 3000 points") && text.contains("1.0 MiB"), "{text}");
+    assert!(!dir.path("c.nf").exists());
+}

@@ -3,6 +3,7 @@
 use arrow_array::RecordBatch;
 
 use super::commit::Change;
+use super::estimate::{self, Budget};
 use super::input::{Input, check_attributes};
 use super::{Collection, View, pool};
 use crate::config::Progress;
@@ -114,6 +115,7 @@ pub(super) fn optimize(collection: &Collection, progress: &Progress) -> Result<(
         progress.advance(base.points());
         return Ok(());
     }
+    Budget::new(collection, "optimize")?.check(estimate::merged(collection, &base))?;
     let rows = gather(&base, 0)?;
     progress.check("optimize")?;
     let points = pool()?.install(|| rows.keep_last());

@@ -8,6 +8,7 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
 use super::commit::Change;
+use super::estimate::{Budget, Points};
 use super::input::{Input, missing_column, wrong_id_type};
 use super::{Collection, ingest, pool};
 use crate::config::{LoadOptions, LoadReport, Progress};
@@ -23,12 +24,16 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     progress: &Progress,
 ) -> Result<LoadReport> {
     let mut change = Change::begin(collection, "load")?;
+    let budget = Budget::new(collection, "load")?;
+    let mut attributes = 0;
     let mut input = Input::new(collection.config());
     let mut report = LoadReport::default();
     progress.begin(0);
     for batch in batches {
         let batch = batch.map_err(|e| Error::Source(Box::new(e)))?;
         take_batch(collection, &mut input, &batch, options, &mut report)?;
+        attributes += attribute_bytes(collection, &batch);
+        budget.check(Points { count: input.len() as u64, attributes, mapped: 0 })?;
         progress.advance(batch.num_rows() as u64);
         progress.check("load")?;
     }
@@ -57,6 +62,13 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     let (done, total) = progress.get();
     progress.advance(total.saturating_sub(done));
     Ok(report)
+}
+
+/// Bytes of a batch that become attributes.
+fn attribute_bytes(collection: &Collection, batch: &RecordBatch) -> u64 {
+    let names = collection.config().schema.columns().iter().map(|(name, _)| name);
+    let columns = names.filter_map(|name| batch.column_by_name(name));
+    columns.map(|c| c.to_data().get_slice_memory_size().unwrap_or_default() as u64).sum()
 }
 
 /// Appends the rows of a batch.

@@ -6,6 +6,7 @@
 
 mod calibrate;
 mod commit;
+mod estimate;
 mod get;
 #[cfg(test)]
 mod hostile;
@@ -31,7 +32,7 @@ use crate::config::{
     CollectionConfig, ImportOptions, LoadOptions, LoadReport, OpenOptions, Progress,
 };
 use crate::error::{Error, Result};
-use crate::results::{Points, Stats, VerifyReport};
+use crate::results::{MemoryEstimate, Points, Stats, VerifyReport};
 use crate::segment::SegmentHandle;
 use crate::types::{Durability, Ids, Vectors};
 #[cfg(test)]
@@ -134,6 +135,8 @@ impl Collection {
 
     /// Loads Arrow batches that hold an id column, a vector column (fixed-size or plain lists of
     /// f16, f32 or f64) and the schema's columns; then seals them, indexed.
+    ///
+    /// The points are in memory until they are sealed: see [`estimate_load`](Self::estimate_load).
     pub fn load<E: std::error::Error + Send + Sync + 'static>(
         &self,
         batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
@@ -146,6 +149,18 @@ impl Collection {
     /// Seals what is growing and merges the segments into one; waits.
     pub fn optimize(&self, progress: &Progress) -> Result<()> {
         ingest::optimize(self, progress)
+    }
+
+    /// The memory that [`load`](Self::load) takes for so many points with so many bytes of
+    /// attributes in all, and how much there is. A load that clearly doesn't fit is refused with
+    /// [`Error::ResourceLimit`].
+    pub fn estimate_load(&self, points: u64, attribute_bytes: u64) -> Result<MemoryEstimate> {
+        estimate::load(self, points, attribute_bytes)
+    }
+
+    /// The memory that [`optimize`](Self::optimize) takes, and how much there is.
+    pub fn estimate_optimize(&self) -> Result<MemoryEstimate> {
+        estimate::optimize(self)
     }
 
     /// Learns recall against effort from these queries, at least 10 of the kind that will be

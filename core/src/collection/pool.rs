@@ -7,6 +7,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::environment::variable;
 use crate::error::{Error, Result};
 use crate::kernels::Isa;
+use crate::memory;
 
 const THREADS: &str = "NEARFIELD_THREADS";
 const RAYON_THREADS: &str = "RAYON_NUM_THREADS";
@@ -42,13 +43,14 @@ pub(crate) fn pool() -> Result<&'static ThreadPool> {
 /// Refuses variables of the environment that can't be used, before anything is opened with them.
 pub(super) fn check_environment() -> Result<()> {
     Isa::check()?;
+    memory::check()?;
     let made = POOL.lock().unwrap_or_else(PoisonError::into_inner).is_some();
     // Once there is a pool, the variables have been read.
     if made { Ok(()) } else { threads().map(drop) }
 }
 
 /// `NEARFIELD_THREADS`, else `RAYON_NUM_THREADS`, else the number of cores.
-fn threads() -> Result<usize> {
+pub(super) fn threads() -> Result<usize> {
     if let Some(text) = variable(THREADS)? {
         return parse(THREADS, &text);
     }

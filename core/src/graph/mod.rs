@@ -6,6 +6,7 @@ pub(crate) mod calibrate;
 mod duplicates;
 mod given;
 mod hnsw;
+pub(crate) mod memory;
 mod order;
 pub(crate) mod pool;
 mod prune;

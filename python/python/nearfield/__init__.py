@@ -32,6 +32,7 @@ from ._errors import (
     StorageError,
     UnsupportedVersionError,
 )
+from ._import import import_hnsw_rs
 from ._recall import recall
 from ._report import Report
 from ._result import SearchResult
@@ -64,6 +65,7 @@ __all__ = [
     "UnsupportedVersionError",
     "__version__",
     "create",
+    "import_hnsw_rs",
     "open",
     "recall",
 ]

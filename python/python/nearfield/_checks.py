@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -70,3 +71,15 @@ def path(value: Any, argument: str) -> str:
         return os.fsdecode(value)
     except TypeError:
         raise TypeError(f"{argument}: expected a str or Path, found {shown(value)}") from None
+
+
+def schema(value: Any) -> list[tuple[str, str]]:
+    """Return names and types of columns; None is no column."""
+    if value is None:
+        return []
+    if not isinstance(value, Mapping):
+        raise TypeError(f"schema: expected a dict of str to str, found {type(value).__name__}")
+    return [
+        (text(name, "schema"), text(kind, f'schema column "{name}"'))
+        for name, kind in value.items()
+    ]

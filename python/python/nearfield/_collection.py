@@ -88,17 +88,11 @@ def create(
     [7]
     """
     where = None if path is None else _checks.path(path, "path")
-    columns = {} if schema is None else schema
-    if not isinstance(columns, Mapping):
-        raise TypeError(f"schema: expected a dict of str to str, found {type(columns).__name__}")
     arguments = {
         "dim": _checks.count(dim, "dim"),
         "metric": _checks.text(metric, "metric"),
         "id_type": _checks.text(id_type, "id_type"),
-        "schema": [
-            (_checks.text(name, "schema"), _checks.text(kind, f'schema column "{name}"'))
-            for name, kind in columns.items()
-        ],
+        "schema": _checks.schema(schema),
         "space": None if space is None else _checks.text(space, "space"),
         "dtype": _checks.text(dtype, "dtype"),
         "profile": _checks.text(profile, "profile"),
@@ -321,6 +315,35 @@ class Collection:
         """
         with bar(progress, "optimize") as tick:
             self._core.optimize(tick)
+
+    def estimate(self, points: int | None = None, *, attribute_bytes: int = 0) -> Report:
+        """Tell how much memory a build takes, before it starts.
+
+        `load` and `optimize` refuse what clearly doesn't fit with ResourceLimitError.
+
+        Parameters
+        ----------
+        points : int, optional
+            How many points are to be loaded; without it, what `optimize` takes.
+        attribute_bytes : int
+            Bytes of the attributes of all points to be loaded.
+
+        Returns
+        -------
+        Report
+            needed (bytes at the peak, an upper bound) and available (bytes that the machine and
+            the control group have left, at most ``NEARFIELD_MEMORY_LIMIT``; None if unknown).
+
+        Examples
+        --------
+        >>> create(dim=384).estimate(1_000_000).needed > 2 * 2**30
+        True
+        """
+        count = None if points is None else _checks.count(points, "points")
+        needed, available = self._core.estimate(
+            count, _checks.count(attribute_bytes, "attribute_bytes")
+        )
+        return Report({"needed": needed, "available": available})
 
     def calibrate(self, queries: Any, *, progress: bool = False) -> None:
         """Learn from your own queries how much effort a recall takes.

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use indicatif::HumanCount;
-use nearfield::{Collection, LoadOptions, LoadReport, Metric, Mode, OpenOptions, Schema};
+use indicatif::{HumanBytes, HumanCount};
+use nearfield::{
+    Collection, LoadOptions, LoadReport, MemoryEstimate, Metric, Mode, OpenOptions, Schema,
+};
 use nearfield_datasets::{InferOptions, Inferred, ReadError};
 use serde_json::json;
 
@@ -60,11 +62,17 @@ pub fn run(args: &Args, out: &Output) -> Result<()> {
     if created && !out.is_json() {
         write_schema(&collection, &inferred, out)?;
     }
+    let schema = collection.config().schema.clone();
+    // What can't be read is for the load to tell.
+    let size = files.size(&schema).unwrap_or_default();
+    let memory = size.map(|(rows, bytes)| collection.estimate_load(rows, bytes)).transpose()?;
+    if let Some(memory) = memory.filter(|_| !out.is_json()) {
+        out.line(&memory_line(&memory))?;
+    }
     let start = Instant::now();
     let options = source::load_options(&inferred);
-    let schema = collection.config().schema.clone();
     let report = fill(collection, created, files.batches(), &options)?;
-    write_report(&report, &schema, created, start.elapsed(), out)
+    write_report(&report, &schema, created, (start.elapsed(), memory), out)
 }
 
 /// Loads batches and closes the collection. One that was `created` for them goes away again if
@@ -142,11 +150,22 @@ fn write_schema(collection: &Collection, inferred: &Inferred, out: &Output) -> R
     Ok(out.line("")?)
 }
 
+/// Told before a build begins.
+fn memory_line(memory: &MemoryEstimate) -> String {
+    let needed = HumanBytes(memory.needed);
+    match memory.available {
+        Some(available) => {
+            format!("needs about {needed} of memory; {} available", HumanBytes(available))
+        }
+        None => format!("needs about {needed} of memory"),
+    }
+}
+
 fn write_report(
     report: &LoadReport,
     schema: &Schema,
     created: bool,
-    elapsed: Duration,
+    (elapsed, memory): (Duration, Option<MemoryEstimate>),
     out: &Output,
 ) -> Result<()> {
     let seconds = elapsed.as_secs_f64();
@@ -158,6 +177,7 @@ fn write_report(
             "seconds": seconds,
             "points_per_second": rate,
             "created": created,
+            "memory": memory.map(|m| json!({ "needed": m.needed, "available": m.available })),
             "schema": columns.map(|(name, kind)| json!({ "name": name, "type": kind.name() })).collect::<Vec<_>>(),
             "skipped_columns": report.skipped_columns,
         }))?);
