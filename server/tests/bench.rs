@@ -99,6 +99,10 @@ fn data_is_built_and_goes_away_again() {
     assert_eq!(report["metric"], "l2");
     assert_eq!(report["build"]["points"], POINTS);
     assert!(number(&report["build"]["points_per_second"]) > 0.0);
+    assert!(number(&report["build"]["stated_bytes"]) > 1e6 && report["bytes"]["disk"].is_u64());
+    if cfg!(target_os = "linux") {
+        assert!(number(&report["build"]["peak_bytes"]) > 1e6, "{report}");
+    }
     let pattern = dir.text("point*.npy");
     let text = works(&[&["bench", "--build", &pattern, &queries][..], &ef].concat());
     assert!(text.contains("s for 2,000 points, "), "{text}");

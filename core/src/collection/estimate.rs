@@ -17,7 +17,7 @@ const BATCHES: u64 = 2 * 8_192;
 /// Ids and orders of a row, in memory and as they are written.
 const ROW: u64 = 8 + 5 * 4 + 8;
 /// Between the sections of a file.
-const PADDING: u64 = 4 << 20;
+const PADDING: u64 = 16 << 20;
 /// A string id of common length: its text, twice, and what holds it.
 const STRING: u64 = 24 + 16 + 2 * 16;
 

@@ -1,6 +1,6 @@
 //! What a bench found, as tables for people and as JSON for machines.
 
-use indicatif::HumanCount;
+use indicatif::{HumanBytes, HumanCount};
 use nearfield::Stats;
 use serde_json::{Value, json};
 
@@ -91,10 +91,12 @@ impl Report {
         ];
         if let Some(built) = self.built {
             let rate = HumanCount(built.rate() as u64);
-            let Built { seconds, points } = built;
+            let Built { seconds, points, peak_bytes, .. } = built;
+            let peak = peak_bytes
+                .map_or_else(String::new, |bytes| format!(", {} at the peak", HumanBytes(bytes)));
             facts.push((
                 "build",
-                format!("{seconds:.2} s for {} points, {rate} points/s", HumanCount(points)),
+                format!("{seconds:.2} s for {} points, {rate} points/s{peak}", HumanCount(points)),
             ));
         }
         let Machine { cpu, cores, isa, version, .. } = machine;
@@ -111,6 +113,8 @@ impl Report {
                 "seconds": built.seconds,
                 "points": built.points,
                 "points_per_second": built.rate(),
+                "stated_bytes": built.stated_bytes,
+                "peak_bytes": built.peak_bytes,
             })
         });
         json!({
@@ -123,6 +127,13 @@ impl Report {
             "index": stats.index.name(),
             "queries": self.queries,
             "k": self.k,
+            "bytes": {
+                "disk": stats.bytes_disk,
+                "hot": stats.bytes_hot,
+                "warm": stats.bytes_warm,
+                "cold": stats.bytes_cold,
+                "resident": stats.bytes_resident,
+            },
             "bytes_per_vector": { "hot": hot, "warm": warm, "cold": cold, "resident": resident },
             "build": build,
             "machine": {

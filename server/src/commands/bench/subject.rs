@@ -7,6 +7,7 @@ use nearfield::{Collection, Dtype, IndexKind, MemoryMode, Metric, OpenOptions, P
 use nearfield_datasets::InferOptions;
 use tempfile::TempDir;
 
+use super::machine;
 use super::queries::Queries;
 use crate::commands::args::{named, names};
 use crate::commands::load::fill;
@@ -58,6 +59,10 @@ pub struct Built {
     pub seconds: f64,
     /// Points read.
     pub points: u64,
+    /// Bytes that were to be needed at the peak, as told before, where the data says its rows.
+    pub stated_bytes: Option<u64>,
+    /// Bytes in memory at the peak of this process so far, where the system says.
+    pub peak_bytes: Option<u64>,
 }
 
 impl Built {
@@ -137,8 +142,15 @@ impl Subject {
         let place = dir.path().join("bench.nf");
         let start = Instant::now();
         let collection = Collection::create(&place, config)?;
+        let size = files.size(&collection.config().schema).unwrap_or_default();
+        let stated = size.map(|(rows, bytes)| collection.estimate_load(rows, bytes)).transpose()?;
         let report = fill(collection, true, files.batches(), &source::load_options(&inferred))?;
-        let built = Built { seconds: start.elapsed().as_secs_f64(), points: report.points };
+        let built = Built {
+            seconds: start.elapsed().as_secs_f64(),
+            points: report.points,
+            stated_bytes: stated.map(|memory| memory.needed),
+            peak_bytes: machine::peak_bytes(),
+        };
         let options = OpenOptions { memory, ..OpenOptions::default() };
         let collection = Collection::open(&place, options)?;
         Ok(Self { collection, built: Some(built), _dir: Some(dir) })
