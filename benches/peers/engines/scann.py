@@ -17,7 +17,8 @@ class Scann(Engine):
     def build(self, x):
         p = self.params
         leaves = p.get("leaves") or int(len(x) ** 0.5 * 2)
-        kw = dict(soar_lambda=1.5, overretrieve_factor=2.0) if p.get("soar") else {}
+        # SOAR is for inner products only; on squared L2 the same configuration does without.
+        kw = dict(soar_lambda=1.5, overretrieve_factor=2.0) if p.get("soar") and self.ip else {}
         b = self.lib.scann_ops_pybind.builder(x, K, "dot_product" if self.ip else "squared_l2")
         b = b.set_n_training_threads(self.threads)
         b = b.tree(leaves, max(1, leaves // 20), training_sample_size=min(len(x), 250_000), spherical=self.ip,
