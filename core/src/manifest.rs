@@ -270,7 +270,7 @@ pub(crate) fn decode_current(file: &[u8]) -> std::result::Result<u64, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::curve::Points;
+    use crate::curve::{Point, Points};
 
     fn manifest() -> Manifest {
         let mut config = CollectionConfig::new(7, Metric::L2);
@@ -286,7 +286,10 @@ mod tests {
             rows: 10,
             tombstones,
             curve: Some(Curve {
-                sizes: vec![Points { k: 10, points: vec![(10, 0.5), (20, 1.0)] }],
+                sizes: vec![Points {
+                    k: 10,
+                    points: vec![Point { effort: 10, recall: 0.5, reach: 1.0 }],
+                }],
             }),
         });
         manifest
@@ -309,7 +312,7 @@ mod tests {
             |m| m.segments.push(m.segments[0].clone()),
             |m| m.segments[0].tombstones.as_mut().unwrap().generation = u64::MAX,
             |m| m.segments[0].curve.as_mut().unwrap().sizes[0].k = 0,
-            |m| m.segments[0].curve.as_mut().unwrap().sizes[0].points[1].0 = 5,
+            |m| m.segments[0].curve.as_mut().unwrap().sizes[0].points[0].effort = 0,
         ];
         for change in wrong {
             let mut manifest = manifest();

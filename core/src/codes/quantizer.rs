@@ -19,6 +19,10 @@ pub(crate) struct SpaceParams {
     pub(crate) dim: usize,
     /// The common norm M of inner-product vectors with unequal norms; 0 when none is appended.
     pub(crate) norm: f32,
+    /// The largest norm of a row in code space.
+    pub(crate) largest: f32,
+    /// Root mean square of the rows' distances to the centroid.
+    pub(crate) spread: f32,
     /// The centroid in code space; `code_dim` long.
     pub(crate) centroid: Vec<f32>,
     pub(crate) rotation_seed: u64,
@@ -35,25 +39,42 @@ impl SpaceParams {
         let dim = rows.dim();
         let n = rows.rows();
         let norm = if metric == Metric::InnerProduct { common_norm(rows) } else { 0.0 };
-        let mut params = Self { metric, dim, norm, centroid: Vec::new(), rotation_seed: seed };
+        let mut params = Self {
+            metric,
+            dim,
+            norm,
+            largest: 0.0,
+            spread: 0.0,
+            centroid: Vec::new(),
+            rotation_seed: seed,
+        };
         let code_dim = Self::code_dim(metric, dim, norm);
-        let sums: Vec<Vec<f64>> = (0..n.div_ceil(CHUNK))
+        // A sum a component, the sum of the squared norms, and the largest of these.
+        let sums: Vec<(Vec<f64>, f64, f64)> = (0..n.div_ceil(CHUNK))
             .into_par_iter()
             .map(|chunk| {
-                let mut sum = vec![0.0; code_dim];
+                let (mut sum, mut squares, mut largest) = (vec![0.0; code_dim], 0.0, 0.0_f64);
                 let mut x = vec![0.0; code_dim];
                 for row in chunk * CHUNK..((chunk + 1) * CHUNK).min(n) {
                     params.enter(rows, row, &mut x);
                     sum.iter_mut().zip(&x).for_each(|(s, v)| *s += f64::from(*v));
+                    let norm2 = norm2(&x);
+                    squares += norm2;
+                    largest = largest.max(norm2);
                 }
-                sum
+                (sum, squares, largest)
             })
             .collect();
-        let mut total = vec![0.0; code_dim];
-        for sum in sums {
+        let (mut total, mut squares, mut largest) = (vec![0.0; code_dim], 0.0, 0.0_f64);
+        for (sum, of_chunk, largest_of_chunk) in sums {
             total.iter_mut().zip(sum).for_each(|(t, s)| *t += s);
+            squares += of_chunk;
+            largest = largest.max(largest_of_chunk);
         }
-        params.centroid = total.iter().map(|t| (t / n.max(1) as f64) as f32).collect();
+        let count = n.max(1) as f64;
+        params.centroid = total.iter().map(|t| (t / count) as f32).collect();
+        params.largest = largest.sqrt() as f32;
+        params.spread = (squares / count - norm2(&params.centroid)).max(0.0).sqrt() as f32;
         params
     }
 
@@ -76,6 +97,17 @@ impl SpaceParams {
         out[self.dim..].fill(0.0);
         if self.metric == Metric::Cosine {
             normalise(out);
+        }
+    }
+}
+
+impl SpaceParams {
+    /// The score of the nearest vector that there could be to a query of this length in code
+    /// space.
+    pub(crate) fn highest(&self, length: f32) -> f32 {
+        match self.metric {
+            Metric::Cosine | Metric::InnerProduct => self.largest * length,
+            Metric::L2 => 0.0,
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::layout::{Fields, Layout};
 use super::pairs::SignedRow;
 use super::quantizer::{Quantizer, norm2};
+use crate::kernels::candidate::Scoring;
 use crate::kernels::{BLOCK, Block, exact};
 use crate::metric::Metric;
 
@@ -11,24 +12,24 @@ const STEP_ERROR: f32 = 0.288_675;
 
 /// A prepared query.
 ///
-/// `score = base + factor * (a * sum + b) + c * norm2` for codes, the same with `scale` and
-/// `refine_b` for refine rows, where `sum` is what the kernels compute. Plain products and sums
-/// in this order: the same bits on every instruction set.
+/// A score is that of [`Scoring`] for codes, the same with `scale` for the factor and `refine_b`
+/// for refine rows.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     /// Query components in the planes of the code.
     pub(crate) code: Vec<Block>,
     /// Query components in order, for refine rows.
     pub(crate) row: Vec<Block>,
-    pub(crate) base: f32,
-    pub(crate) a: f32,
-    pub(crate) b: f32,
+    pub(crate) scoring: Scoring,
     pub(crate) refine_b: f32,
-    pub(crate) c: f32,
     /// Standard error of a refine score relative to |y|, from rounding the query.
     pub(crate) rounding: f32,
     /// Three standard errors of a code's score relative to |y|.
     code_error: f32,
+    /// The score of the nearest vector there could be: distances are what is missing to it.
+    pub(crate) highest: f32,
+    /// A distance that codes don't resolve: two standard errors of a code's score.
+    pub(crate) blur: f32,
     /// Length of the query's part that meets `y`.
     pub(crate) length: f32,
     y: Vec<f32>,
@@ -77,6 +78,7 @@ impl Query {
 
     fn finish(&mut self, quantizer: &Quantizer, ranking: Ranking, mut y: Vec<f32>) {
         let centroid = &quantizer.params.centroid;
+        let length = norm2(&y[..centroid.len()]).sqrt() as f32;
         let (weight, c, base) = match ranking {
             Ranking::InnerProduct => (1.0, 0.0, exact::dot(&y[..centroid.len()], centroid)),
             Ranking::L2 => {
@@ -92,7 +94,10 @@ impl Query {
         self.components.extend(y.iter().map(|v| round(*v * inverse) as i8));
         self.constants(&quantizer.layout, weight, c, base as f32, scale);
         self.length = weight * norm2(&y).sqrt() as f32;
-        self.code_error = 3.0 * code_error(&quantizer.layout) * self.length;
+        let error = code_error(&quantizer.layout) * self.length;
+        self.code_error = 3.0 * error;
+        self.blur = 2.0 * error * quantizer.params.spread;
+        self.highest = quantizer.params.highest(length);
         self.y = y;
     }
 
@@ -115,11 +120,9 @@ impl Query {
         self.spread(layout);
         let sum: i32 = self.components.iter().map(|v| i32::from(*v)).sum();
         let centre = if layout.bits == 8 { 128.0 } else { ((1 << layout.bits) - 1) as f32 / 2.0 };
-        self.base = base;
-        self.a = weight * scale;
-        self.b = -(self.a * (centre * sum as f32));
-        self.refine_b = -(self.a * (128.0 * sum as f32));
-        self.c = c;
+        let a = weight * scale;
+        self.scoring = Scoring { base, a, b: -(a * (centre * sum as f32)), c };
+        self.refine_b = -(a * (128.0 * sum as f32));
         self.rounding = weight * scale * STEP_ERROR;
     }
 

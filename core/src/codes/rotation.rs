@@ -93,8 +93,8 @@ fn apply(signs: &[f32], x: &mut [f32]) {
 #[inline(always)]
 fn hadamard(x: &mut [f32]) {
     let mut half = x.len() / 2;
-    // Widest butterflies first: all but the last few stages run over whole vector registers.
-    while half > 0 {
+    // Widest butterflies first: they run over whole vector registers.
+    while half >= LANES {
         for pair in x.chunks_exact_mut(2 * half) {
             let (low, high) = pair.split_at_mut(half);
             for (a, b) in low.iter_mut().zip(high) {
@@ -103,6 +103,25 @@ fn hadamard(x: &mut [f32]) {
         }
         half /= 2;
     }
+    // The others inside of one.
+    for lanes in x.as_chunks_mut::<LANES>().0 {
+        butterflies::<8>(lanes);
+        butterflies::<4>(lanes);
+        butterflies::<2>(lanes);
+        butterflies::<1>(lanes);
+    }
+}
+
+/// Lanes of the widest registers.
+const LANES: usize = 16;
+
+/// The butterflies between lanes that are `HALF` apart.
+#[inline(always)]
+fn butterflies<const HALF: usize>(x: &mut [f32; LANES]) {
+    *x = std::array::from_fn(|i| {
+        let other = x[i ^ HALF];
+        if i & HALF == 0 { x[i] + other } else { other - x[i] }
+    });
 }
 
 #[cfg(test)]

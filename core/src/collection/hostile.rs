@@ -12,7 +12,7 @@ use arrow_array::{TimestampMicrosecondArray, cast::AsArray};
 
 use super::Collection;
 use crate::config::{Cap, CollectionConfig, Decay, Effort, OpenOptions, Progress, SearchRequest};
-use crate::curve::{Curve, Points};
+use crate::curve::{Curve, Point, Points};
 use crate::error::{Error, Result};
 use crate::format::{BLOCK, SectionKind, Table, crc};
 use crate::manifest::{Manifest, manifest_file, segment_file};
@@ -253,7 +253,10 @@ fn hostile_curves_in_a_manifest() {
     let (name, good) = manifest(&path);
     let (k, ef) = (K_MAX as u32, EFFORT_MAX as u32);
     let flat: Vec<(u32, f32)> = (1..=ef).map(|ef| (ef, 0.0)).collect();
-    let size = |k, points| Points { k, points };
+    let size = |k, points: Vec<(u32, f32)>| {
+        let point = |(effort, recall)| Point { effort, recall, reach: 1.5 };
+        Points { k, points: points.into_iter().map(point).collect() }
+    };
     let cases = [
         (size(1, vec![(ef, 0.0)]), true),
         (size(k, vec![(1, 1.0)]), true),

@@ -8,10 +8,11 @@ use super::plan::{Plan, SegmentPlan, checked_queries};
 use super::{Collection, Place, SegmentHandle, pool};
 use crate::config::{Effort, SearchRequest};
 use crate::error::Result;
+use crate::graph::hop::Beam;
 use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey, cut};
-use crate::retrieval::{Eligible, Hit, Top, Walk, WalkScratch, better, scan};
+use crate::retrieval::{Asked, Eligible, Hit, Top, Walk, WalkScratch, better, scan};
 use crate::types::{EFFORT_MAX, IdType, Ids, PointId, Vectors};
 
 /// Rows that one task of a parallel scan compares.
@@ -22,8 +23,11 @@ const FEW: usize = 512;
 const PASSED_MAX: usize = 512;
 
 thread_local! {
-    static SCRATCH: RefCell<(WalkScratch, exact::Query)> = RefCell::default();
+    static SCRATCH: RefCell<(WalkScratch, Vec<exact::Query>)> = RefCell::default();
 }
+
+/// Queries of a batch that one task answers together.
+const TOGETHER: usize = 16;
 
 /// A hit and the segment it is in.
 type Found = (u32, Hit);
@@ -38,97 +42,133 @@ impl Collection {
         let threads = request.threads.unwrap_or(usize::MAX);
         let found: Vec<(Vec<Found>, SearchCounters)> = match vectors.len() / dim {
             0 => Vec::new(),
-            1 => vec![answer(&plan, &vectors, threads > 1)?],
-            _ if threads == 1 => {
-                vectors.chunks_exact(dim).map(|v| answer(&plan, v, false)).collect::<Result<_>>()?
-            }
+            1 => answers(&plan, &vectors, threads > 1)?,
+            _ if threads == 1 => answers(&plan, &vectors, false)?,
             n => {
                 // A task a thread when their number is stated, else small ones that balance.
-                let share = if request.threads.is_some() { n.div_ceil(threads) } else { 16 };
+                let share = if request.threads.is_some() { n.div_ceil(threads) } else { TOGETHER };
                 let tasks = vectors.par_chunks(share * dim);
-                let answers: Result<Vec<Vec<_>>> = pool()?.install(|| {
-                    tasks
-                        .map(|v| v.chunks_exact(dim).map(|v| answer(&plan, v, false)).collect())
-                        .collect()
-                });
-                answers?.into_iter().flatten().collect()
+                let found: Result<Vec<Vec<_>>> =
+                    pool()?.install(|| tasks.map(|v| answers(&plan, v, false)).collect());
+                found?.into_iter().flatten().collect()
             }
         };
         collect(&plan, &found)
     }
 }
 
-/// Answers one query; `parallel` lets a scan use the pool.
-fn answer(plan: &Plan<'_>, vector: &[f32], parallel: bool) -> Result<(Vec<Found>, SearchCounters)> {
+/// Answers these queries; `parallel` lets a scan use the pool.
+fn answers(
+    plan: &Plan<'_>,
+    vectors: &[f32],
+    parallel: bool,
+) -> Result<Vec<(Vec<Found>, SearchCounters)>> {
+    let dim = plan.view.config.dim;
     SCRATCH.with_borrow_mut(|(scratch, exact)| {
-        exact.prepare(plan.view.config.metric, vector);
-        let mut counters = SearchCounters::default();
-        let mut found: Vec<Found> = Vec::new();
-        for (position, (handle, part)) in plan.view.segments.iter().zip(&plan.segments).enumerate()
-        {
-            let search = SegmentSearch { plan, handle, part, vector, exact, parallel };
-            let (hits, counted) = search.run(scratch)?;
-            counters.add(&counted);
-            found.extend(hits.into_iter().map(|hit| (position as u32, hit)));
+        let mut all = Vec::with_capacity(vectors.len() / dim);
+        for vectors in vectors.chunks(TOGETHER * dim) {
+            let count = vectors.len() / dim;
+            if exact.len() < count {
+                exact.resize_with(count, exact::Query::default);
+            }
+            for (exact, vector) in exact.iter_mut().zip(vectors.chunks_exact(dim)) {
+                exact.prepare(plan.view.config.metric, vector);
+            }
+            let asked: Vec<Asked<'_>> = vectors.chunks_exact(dim).zip(&*exact).collect();
+            all.extend(answer(plan, &asked, parallel, scratch)?);
         }
-        if plan.segments.len() > 1 {
-            merge(plan, &mut found);
-        }
-        Ok((found, counters))
+        Ok(all)
     })
 }
 
-/// One query over one segment.
+/// Answers a few queries together.
+fn answer(
+    plan: &Plan<'_>,
+    asked: &[Asked<'_>],
+    parallel: bool,
+    scratch: &mut WalkScratch,
+) -> Result<Vec<(Vec<Found>, SearchCounters)>> {
+    let mut all = vec![(Vec::new(), SearchCounters::default()); asked.len()];
+    for (position, (handle, part)) in plan.view.segments.iter().zip(&plan.segments).enumerate() {
+        let search = SegmentSearch { plan, handle, part, parallel };
+        for ((found, counters), (hits, counted)) in all.iter_mut().zip(search.run(asked, scratch)?)
+        {
+            counters.add(&counted);
+            found.extend(hits.into_iter().map(|hit| (position as u32, hit)));
+        }
+    }
+    if plan.segments.len() > 1 {
+        for (found, _) in &mut all {
+            merge(plan, found);
+        }
+    }
+    Ok(all)
+}
+
+/// Queries over one segment.
 struct SegmentSearch<'a> {
     plan: &'a Plan<'a>,
     handle: &'a SegmentHandle,
     part: &'a SegmentPlan<'a>,
-    vector: &'a [f32],
-    exact: &'a exact::Query,
     parallel: bool,
 }
 
 impl SegmentSearch<'_> {
-    /// The best hits, best first.
-    fn run(&self, scratch: &mut WalkScratch) -> Result<(Vec<Hit>, SearchCounters)> {
+    /// The best hits of each query, best first.
+    fn run(
+        &self,
+        asked: &[Asked<'_>],
+        scratch: &mut WalkScratch,
+    ) -> Result<Vec<(Vec<Hit>, SearchCounters)>> {
         let k = self.plan.request.k;
         let rows = self.handle.segment.rows();
         let eligible = Eligible::new(rows, self.handle.dead.as_deref(), &self.part.excluded);
         let wanted = k.min(eligible.count());
-        let mut counters = SearchCounters::default();
+        let nothing = (Vec::new(), SearchCounters::default());
         if wanted == 0 {
-            return Ok((Vec::new(), counters));
+            return Ok(vec![nothing; asked.len()]);
         }
-        if let Some(index) = self.handle.segment.index()
-            && let Some(effort) = self.effort(&eligible)
-        {
-            let rows = self.handle.segment.originals();
-            let mut top = Top::new(k, self.part.ids);
-            let walk = Walk {
-                k: self.wanted(&eligible),
-                index: &index,
-                vector: self.vector,
-                exact: self.exact,
-                rows: &rows,
-                eligible: &eligible,
-                effort,
-            };
-            counters = walk.run(&mut top, scratch);
-            // A walk that could not fill the list is no answer: the scan below is.
-            if top.len() >= wanted {
-                return Ok((top.finish(), counters));
-            }
-        }
+        let Some((index, beam)) = self.handle.segment.index().zip(self.beam(&eligible)) else {
+            return asked.iter().map(|(_, exact)| self.compare_all(exact, &eligible)).collect();
+        };
+        let walk = Walk {
+            index: &index,
+            rows: &self.handle.segment.originals(),
+            ids: self.part.ids,
+            eligible: &eligible,
+            k,
+            wanted: self.wanted(&eligible),
+            beam,
+        };
+        let answers = walk.run(asked, scratch).into_iter().zip(asked);
+        answers
+            .map(|((top, mut counters), (_, exact))| {
+                if top.len() >= wanted {
+                    return Ok((top.finish(), counters));
+                }
+                // A walk that could not fill the list is no answer.
+                let (hits, counted) = self.compare_all(exact, &eligible)?;
+                counters.add(&counted);
+                Ok((hits, counters))
+            })
+            .collect()
+    }
+
+    /// The best hits by comparing every eligible row, best first.
+    fn compare_all(
+        &self,
+        exact: &exact::Query,
+        eligible: &Eligible<'_>,
+    ) -> Result<(Vec<Hit>, SearchCounters)> {
+        let k = self.plan.request.k;
         let (hits, compared) = match (&self.part.group, &self.plan.request.cap) {
             (Some(column), Some(cap)) => {
-                let all = eligible.count();
-                let (hits, compared) = self.scan(all, &eligible)?;
+                let (hits, compared) = self.scan(exact, eligible.count(), eligible)?;
                 (cut(hits, self.part.ids, column, k, cap.max_per_group), compared)
             }
-            _ => self.scan(k, &eligible)?,
+            _ => self.scan(exact, k, eligible)?,
         };
-        counters.rows_rescored += compared;
-        Ok((hits, counters))
+        Ok((hits, SearchCounters { rows_rescored: compared, ..SearchCounters::default() }))
     }
 
     /// Results to look for so that `k` are left when those passed over are dropped.
@@ -137,7 +177,7 @@ impl SegmentSearch<'_> {
     }
 
     /// The beam for a walk; `None` to scan instead.
-    fn effort(&self, eligible: &Eligible<'_>) -> Option<usize> {
+    fn beam(&self, eligible: &Eligible<'_>) -> Option<Beam> {
         let request = self.plan.request;
         let curve = self.handle.curve()?;
         let few = eligible.count() <= FEW.max(2 * request.k);
@@ -157,16 +197,22 @@ impl SegmentSearch<'_> {
         let effort = effort as f64 * rows as f64 / (rows - spread).max(1) as f64;
         // A beam of a good part of the segment costs more than the scan.
         let most = (rows / 4).min(EFFORT_MAX);
-        (effort <= most as f64).then_some(effort as usize)
+        let (effort, rank) = (effort as usize, curve.rank(k));
+        (effort <= most).then(|| Beam::of(effort, rank, curve.reach(k, effort)))
     }
 
     /// The best `k` by comparing every eligible row, best first; and how many were compared.
-    fn scan(&self, k: usize, eligible: &Eligible<'_>) -> Result<(Vec<Hit>, u64)> {
+    fn scan(
+        &self,
+        exact: &exact::Query,
+        k: usize,
+        eligible: &Eligible<'_>,
+    ) -> Result<(Vec<Hit>, u64)> {
         let segment = &self.handle.segment;
         let (rows, count) = (segment.originals(), segment.rows());
         let range = |slots: std::ops::Range<u32>| {
             let mut top = Top::new(k, self.part.ids);
-            let compared = scan(self.exact, &rows, slots, eligible, &self.part.scorer, &mut top);
+            let compared = scan(exact, &rows, slots, eligible, &self.part.scorer, &mut top);
             (top.finish(), compared)
         };
         if !self.parallel || count <= SCAN_ROWS {

@@ -10,10 +10,11 @@ use rayon::prelude::*;
 
 use super::duplicates::Groups;
 use super::given::{self, Given};
+use super::hop::{Beam, Scratch};
 use super::pool::SLOTS_MAX;
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::refine::Depth;
-use super::search::{Edges, Scratch, Walk};
+use super::search::{Edges, Walk};
 use super::{BuildOptions, BuiltIndex, IndexMeta, calibrate, hnsw, order, repair};
 use crate::codes::layout::Fields;
 use crate::codes::pairs::{Pairs, SignedRow};
@@ -326,7 +327,7 @@ impl<'a> Builder<'a> {
             .map_init(Worker::default, |worker, slot| {
                 pairs.unpack(*slot, &mut worker.row);
                 worker.query.prepare_row(&self.layout(), &worker.row);
-                walk.search(&worker.query, self.effort, &mut worker.search);
+                walk.search(&worker.query, Beam::whole(self.effort), &mut worker.search);
                 walk.refine(&worker.query, Depth::All, &mut worker.search);
                 worker.candidates.clear();
                 let found = &worker.search.refined;

@@ -3,11 +3,12 @@
 
 use rayon::prelude::*;
 
+use super::hop::{Beam, Scratch};
 use super::refine::{Depth, Scan};
-use super::search::{Scratch, Walk};
+use super::search::Walk;
 use crate::codes::{Quantizer, Query};
 use crate::config::Progress;
-use crate::curve::{Curve, Points};
+use crate::curve::{Curve, Point, Points};
 use crate::error::Result;
 use crate::kernels::exact;
 use crate::originals::Originals;
@@ -22,6 +23,12 @@ const ENOUGH: f64 = 0.9995;
 pub(crate) const MOST_AT_BUILD: usize = 64;
 /// Largest beam that is measured at all.
 const EFFORT_MOST: usize = 20_000;
+
+/// Queries whose distances say how far a beam reaches.
+const REACH_QUERIES: usize = 48;
+/// Halvings of the range of reaches, up to the largest.
+const REACH_STEPS: usize = 24;
+const REACH_MOST: f32 = 64.0;
 
 /// Rescored beyond k, as in a search (see `retrieval`).
 fn candidates(k: usize) -> usize {
@@ -133,10 +140,12 @@ impl Subject<'_> {
 
     fn measure(&self, truths: &[Truth<'_>], k: usize, watch: Watch<'_>) -> Result<Points> {
         let truths = &truths[..truths.len().min(queries_of(k))];
-        let mut points: Vec<(u32, f32)> = Vec::new();
+        let mut points: Vec<Point> = Vec::new();
         let mut effort = k as f64;
         loop {
             let ef = effort as usize;
+            let reach = self.reach(truths, k, ef, watch)?;
+            let beam = Beam::of(ef, k, reach);
             let hits: Result<Vec<usize>> = truths
                 .par_iter()
                 .map_init(
@@ -144,7 +153,7 @@ impl Subject<'_> {
                     |(scratch, query), (vector, truth)| {
                         watch(0)?;
                         query.prepare(self.quantizer, vector);
-                        self.walk.search(query, ef, scratch);
+                        self.walk.search(query, beam, scratch);
                         self.walk.refine(query, Depth::Best(k), scratch);
                         scratch.refined.truncate(candidates(k));
                         let mut found: Vec<u32> =
@@ -159,14 +168,46 @@ impl Subject<'_> {
             let (mean, error) = mean_and_error(&hits?, k);
             let recall = (mean - self.caution * error).max(0.0) as f32;
             // A curve rises, but for noise.
-            let recall = points.last().map_or(recall, |(_, last)| recall.max(*last));
-            points.push((ef as u32, recall));
+            let recall = points.last().map_or(recall, |last| recall.max(last.recall));
+            points.push(Point { effort: ef as u32, recall, reach });
             let most = k.saturating_mul(self.most).min(self.nodes.len()).min(EFFORT_MOST);
             if mean >= ENOUGH || ef >= most {
                 return Ok(Points { k: k as u32, points });
             }
             effort *= std::f64::consts::SQRT_2;
         }
+    }
+
+    /// The reach within which there are `ef` candidates on average, as a beam of twice the size
+    /// sees them.
+    fn reach(&self, truths: &[Truth<'_>], k: usize, ef: usize, watch: Watch<'_>) -> Result<f32> {
+        // Multiples of the k-th best distance, a list a query, ascending.
+        let multiples: Result<Vec<Vec<f32>>> = truths[..truths.len().min(REACH_QUERIES)]
+            .par_iter()
+            .map_init(
+                || (Scratch::default(), Query::default()),
+                |(scratch, query), (vector, _)| {
+                    watch(0)?;
+                    query.prepare(self.quantizer, vector);
+                    self.walk.search(query, Beam::whole(2 * ef), scratch);
+                    Ok(scratch.multiples(query, k))
+                },
+            )
+            .collect();
+        let multiples = multiples?;
+        let wanted = ef * multiples.len();
+        let within = |reach: f32| {
+            multiples
+                .iter()
+                .map(|m| m.partition_point(|multiple| *multiple <= reach))
+                .sum::<usize>()
+        };
+        let (mut low, mut high) = (1.0_f32, REACH_MOST);
+        for _ in 0..REACH_STEPS {
+            let middle = f32::midpoint(low, high);
+            if within(middle) < wanted { low = middle } else { high = middle }
+        }
+        Ok(high)
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod calibrate;
 mod duplicates;
 mod given;
 mod hnsw;
+pub(crate) mod hop;
 pub(crate) mod memory;
 mod order;
 pub(crate) mod pool;
@@ -68,6 +69,8 @@ pub(crate) struct IndexMeta {
     bits: u8,
     degree: u16,
     norm: f32,
+    largest: f32,
+    spread: f32,
     rotation_seed: u64,
     centroid: Vec<f32>,
     entries: Vec<u32>,
@@ -115,7 +118,8 @@ pub(crate) const ROWS_MIN: usize = 1_000;
 
 impl IndexMeta {
     fn new(quantizer: &Quantizer, rows: usize, entries: Vec<u32>, curve: Curve) -> Self {
-        let SpaceParams { metric, dim, norm, centroid, rotation_seed } = quantizer.params.clone();
+        let SpaceParams { metric, dim, norm, largest, spread, centroid, rotation_seed } =
+            quantizer.params.clone();
         let layout = quantizer.layout;
         let metric = Metric::ALL.iter().position(|m| *m == metric).unwrap_or(0) as u8;
         Self {
@@ -126,6 +130,8 @@ impl IndexMeta {
             bits: layout.bits as u8,
             degree: layout.degree as u16,
             norm,
+            largest,
+            spread,
             rotation_seed,
             centroid,
             entries,
@@ -147,6 +153,8 @@ impl IndexMeta {
             metric: Metric::ALL[usize::from(self.metric).min(2)],
             dim: self.dim as usize,
             norm: self.norm,
+            largest: self.largest,
+            spread: self.spread,
             centroid: self.centroid.clone(),
             rotation_seed: self.rotation_seed,
         };
@@ -188,12 +196,12 @@ impl IndexMeta {
         known("metric", self.metric < 3, "0 to 2", self.metric.to_string())?;
         known("bits", [1, 2, 4, 8].contains(&self.bits), "1, 2, 4 or 8", self.bits.to_string())?;
         known("degree", (1..=256).contains(&self.degree), "1 to 256", self.degree.to_string())?;
-        known(
-            "norm",
-            self.norm.is_finite() && self.norm >= 0.0,
-            "0 or more",
-            self.norm.to_string(),
-        )?;
+        for (what, length) in
+            [("norm", self.norm), ("largest norm", self.largest), ("spread", self.spread)]
+        {
+            let ok = length.is_finite() && length >= 0.0;
+            known(what, ok, "0 or more", length.to_string())?;
+        }
         let metric = Metric::ALL[usize::from(self.metric)];
         let code_dim = SpaceParams::code_dim(metric, dim, self.norm);
         equal("components of the centroid", code_dim as u64, self.centroid.len() as u64)?;

@@ -1,44 +1,17 @@
 //! The beam: the best candidates so far, sorted, each expanded once.
-//!
-//! A candidate is one integer: the score's order-preserving bits above, the slot below, so that
-//! comparing, sorting and merging are integer operations, ties go to the smaller slot, and the
-//! order never depends on the instruction set.
+
+use super::hop::Beam;
+use crate::codes::query::Query;
+use crate::kernels::candidate::{Candidate, MARK};
 
 /// Set in a candidate that was expanded. Slots are below this bit.
-const EXPANDED: u64 = 1 << 31;
+const EXPANDED: u64 = MARK;
 
 /// Largest number of slots of an index.
 pub(crate) const SLOTS_MAX: usize = EXPANDED as usize;
 
-/// A score and a slot; smaller is better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Candidate(u64);
-
-impl Candidate {
-    #[inline(always)]
-    pub(crate) fn new(score: f32, slot: u32) -> Self {
-        Self(u64::from(Self::rank(score)) << 32 | u64::from(slot))
-    }
-
-    /// Bits that are smaller when the score is larger.
-    #[inline(always)]
-    fn rank(score: f32) -> u32 {
-        let bits = score.to_bits();
-        // Flip so that unsigned order is the reverse of float order.
-        bits ^ (!((bits as i32 >> 31) as u32) & 0x7fff_ffff)
-    }
-
-    #[inline(always)]
-    pub(crate) fn score(self) -> f32 {
-        let rank = (self.0 >> 32) as u32;
-        f32::from_bits(rank ^ (!((rank as i32 >> 31) as u32) & 0x7fff_ffff))
-    }
-
-    #[inline(always)]
-    pub(crate) fn slot(self) -> u32 {
-        (self.0 & (EXPANDED - 1)) as u32
-    }
-}
+/// Survivors of a hop that are sorted without a branch.
+const FEW: usize = 16;
 
 /// A sorted beam of bounded length.
 #[derive(Debug, Default)]
@@ -74,17 +47,29 @@ impl Pool {
     /// Merges new candidates; sorts them in place first.
     #[inline(always)]
     pub(crate) fn merge(&mut self, new: &mut [Candidate]) {
-        if new.is_empty() {
-            return;
+        if new.len() > FEW {
+            new.sort_unstable();
+            new.chunks(FEW).rev().for_each(|part| self.merge_sorted(part));
+        } else if !new.is_empty() {
+            sort(new);
+            self.merge_sorted(new);
         }
-        sort(new);
+    }
+
+    /// Merges at most [`FEW`] sorted candidates.
+    #[inline(always)]
+    fn merge_sorted(&mut self, new: &[Candidate]) {
         let kept = (self.len + new.len()).min(self.capacity);
         let entries = &mut self.entries[..self.capacity];
+        // All places first: the searches don't wait for each other.
+        let mut places = [0; FEW];
+        for (place, candidate) in places.iter_mut().zip(new) {
+            *place = entries[..self.len].partition_point(|e| e & !EXPANDED < candidate.0);
+        }
         let mut end = self.len;
         // From the worst newcomer: the run behind its place moves by as many places as there are
         // newcomers before that run; what passes the capacity falls off.
-        for (before, candidate) in new.iter().enumerate().rev() {
-            let at = entries[..end].partition_point(|e| e & !EXPANDED < candidate.0);
+        for (before, (candidate, at)) in new.iter().zip(places).enumerate().rev() {
             let to = at + before + 1;
             if to < kept {
                 let run = (end - at).min(kept - to);
@@ -115,13 +100,24 @@ impl Pool {
         self.entries[..self.len].iter().map(|e| Candidate(e & !EXPANDED))
     }
 
+    /// The score below which nothing is worth to be expanded.
+    #[inline(always)]
+    pub(crate) fn limit(&self, query: &Query, beam: Beam) -> f32 {
+        if !beam.reach.is_finite() || self.len < beam.k {
+            return f32::NEG_INFINITY;
+        }
+        let distance = query.highest - self.candidate(beam.k - 1).score();
+        query.highest - beam.reach * distance.max(query.blur)
+    }
+
     /// The best candidate not expanded yet, marked as expanded.
     #[inline(always)]
-    pub(crate) fn pop(&mut self) -> Option<u32> {
+    pub(crate) fn pop(&mut self) -> Option<Candidate> {
         let at = self.next_from(self.cursor)?;
         self.cursor = at + 1;
+        let candidate = Candidate(self.entries[at]);
         self.entries[at] |= EXPANDED;
-        Some(Candidate(self.entries[at]).slot())
+        Some(candidate)
     }
 
     /// The slot that `pop` would return.
@@ -137,35 +133,37 @@ impl Pool {
     }
 }
 
-/// Insertion sort: a hop brings a handful.
+/// Sorts at most [`FEW`] distinct candidates by counting, for each, those that are better: no
+/// branch to mispredict.
 #[inline(always)]
 fn sort(new: &mut [Candidate]) {
-    for i in 1..new.len() {
-        let value = new[i];
-        let mut j = i;
-        while j > 0 && new[j - 1] > value {
-            new[j] = new[j - 1];
-            j -= 1;
-        }
-        new[j] = value;
+    if new.len() <= FEW / 2 {
+        sort_by_counting::<{ FEW / 2 }>(new);
+    } else {
+        sort_by_counting::<FEW>(new);
     }
+}
+
+#[inline(always)]
+fn sort_by_counting<const N: usize>(new: &mut [Candidate]) {
+    let mut values = [u64::MAX; N];
+    values.iter_mut().zip(&*new).for_each(|(value, candidate)| *value = candidate.0);
+    let mut better = [0_u64; N];
+    for candidate in &*new {
+        for (count, value) in better.iter_mut().zip(&values) {
+            *count += u64::from(candidate.0 < *value);
+        }
+    }
+    let mut sorted = [0; N];
+    for (value, better) in values.iter().zip(&better).take(new.len()) {
+        sorted[*better as usize % N] = *value;
+    }
+    new.iter_mut().zip(sorted).for_each(|(candidate, value)| *candidate = Candidate(value));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn candidates_order_by_score_then_slot() {
-        let scores = [f32::NEG_INFINITY, -3.5, -0.0, 0.0, 1e-30, 2.0, f32::INFINITY];
-        for pair in scores.windows(2) {
-            assert!(Candidate::new(pair[1], 9) < Candidate::new(pair[0], 1), "{pair:?}");
-        }
-        for score in scores {
-            assert_eq!(Candidate::new(score, 5).score().to_bits(), score.to_bits());
-            assert!(Candidate::new(score, 1) < Candidate::new(score, 2));
-        }
-    }
 
     #[test]
     fn merges_like_a_sorted_list() {
@@ -199,9 +197,10 @@ mod tests {
         let mut pool = Pool::default();
         pool.reset(3);
         pool.merge(&mut [Candidate::new(1.0, 1), Candidate::new(3.0, 3)]);
-        assert_eq!(pool.pop(), Some(3));
+        assert_eq!(pool.pop().map(Candidate::slot), Some(3));
         pool.merge(&mut [Candidate::new(4.0, 4)]);
         assert_eq!(pool.peek(), Some(4));
-        assert_eq!((pool.pop(), pool.pop(), pool.pop()), (Some(4), Some(1), None));
+        let rest: Vec<u32> = std::iter::from_fn(|| pool.pop()).map(Candidate::slot).collect();
+        assert_eq!(rest, [4, 1]);
     }
 }

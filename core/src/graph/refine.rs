@@ -1,10 +1,11 @@
 //! Refinement: the best of a walk, scored again from their 8-bit rows.
 
-use super::pool::Candidate;
-use super::search::{Scratch, Walk};
+use super::hop::Scratch;
+use super::search::Walk;
 use crate::codes::pairs::with_kernels;
 use crate::codes::query::Query;
 use crate::kernels::Kernel;
+use crate::kernels::candidate::{Candidate, Scoring};
 
 /// Rows asked for before the first of them is scored.
 const AHEAD: usize = 8;
@@ -47,7 +48,8 @@ impl Walk<'_> {
         // SAFETY: the slot is below `rows`, so its row is inside; a row is whole blocks; the
         // instruction set is that of the caller.
         let sum = unsafe { K::sum1::<8>(row, &query.row) };
-        query.base + fields.scale * (query.a * sum as f32 + query.refine_b) + query.c * fields.norm2
+        let scoring = Scoring { b: query.refine_b, ..query.scoring };
+        scoring.score(sum, fields.scale, fields.norm2)
     }
 
     #[inline(always)]

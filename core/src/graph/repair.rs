@@ -1,8 +1,9 @@
 //! Makes every node reachable, and gives each a second way in where there is room.
 
 use super::build::NONE;
+use super::hop::{Beam, Scratch};
 use super::refine::Depth;
-use super::search::{Edges, Scratch, Walk};
+use super::search::{Edges, Walk};
 use crate::codes::pairs::{Pairs, SignedRow};
 use crate::codes::{Layout, Query};
 
@@ -37,7 +38,7 @@ pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entries: &[u32], effo
             let view = Edges::of(edges, degree);
             let walk = Walk::new(parts.layout, rows, parts.codes, view, parts.refine, entries)
                 .expect("the builder's own sections fit");
-            walk.search(&query, beam, &mut scratch);
+            walk.search(&query, Beam::whole(beam), &mut scratch);
             walk.refine(&query, Depth::All, &mut scratch);
             let open =
                 scratch.refined.iter().find(|c| free_place(edges, degree, c.slot()).is_some());

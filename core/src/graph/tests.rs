@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
+use super::hop::{Beam, Scratch};
 use super::refine::Depth;
-use super::search::Scratch;
 use super::*;
 use crate::codes::Query;
 use crate::codes::rotation::splitmix;
@@ -44,7 +44,7 @@ fn built(rows: &Originals<'_>, options: &BuildOptions, threads: usize) -> BuiltI
 }
 
 /// Share of the true ten nearest that a walk's best `keep` candidates hold; ties count.
-fn recall(rows: &Originals<'_>, index: &BuiltIndex, queries: &[f32], effort: usize) -> f64 {
+fn recall(rows: &Originals<'_>, index: &BuiltIndex, queries: &[f32], beam: Beam) -> f64 {
     let (meta, dim) = (&index.meta, rows.dim());
     let quantizer = meta.quantizer();
     let view = IndexView {
@@ -64,7 +64,7 @@ fn recall(rows: &Originals<'_>, index: &BuiltIndex, queries: &[f32], effort: usi
             all.sort_by(|a, b| b.total_cmp(a));
             let mut query = Query::default();
             query.prepare(&quantizer, vector);
-            walk.search(&query, effort, scratch);
+            walk.search(&query, beam, scratch);
             walk.refine(&query, Depth::Best(10), scratch);
             let slots = scratch
                 .refined
@@ -88,7 +88,7 @@ fn check_recall_of(wanted: &BuildOptions, dim: usize, least: f64) {
     let base = bytes(base);
     let rows = Originals::new(Dtype::F32, dim, &base);
     let index = built(&rows, wanted, 2);
-    let found = recall(&rows, &index, queries, 80);
+    let found = recall(&rows, &index, queries, Beam::whole(80));
     assert!(found >= least, "{wanted:?} {dim}-d: recall {found}");
 }
 
@@ -180,7 +180,7 @@ fn duplicates_hide_nothing() {
     let rows = Originals::new(Dtype::F32, dim, &base);
     for wanted in of_each_kind(Metric::Cosine, 0) {
         let index = built(&rows, &wanted, 2);
-        let found = recall(&rows, &index, &queries, 80);
+        let found = recall(&rows, &index, &queries, Beam::whole(80));
         assert!(found >= 0.95, "{wanted:?}: recall {found}");
     }
 }
@@ -191,7 +191,7 @@ fn all_points_equal() {
     let rows = Originals::new(Dtype::F32, 64, &base);
     for wanted in Metric::ALL.into_iter().flat_map(|metric| of_each_kind(metric, 0)) {
         let index = built(&rows, &wanted, 2);
-        assert!((recall(&rows, &index, &[0.25; 64], 10) - 1.0).abs() < 1e-9);
+        assert!((recall(&rows, &index, &[0.25; 64], Beam::whole(10)) - 1.0).abs() < 1e-9);
     }
 }
 
@@ -226,7 +226,7 @@ fn hostile_sections_are_searched_without_harm() {
     let (mut query, mut scratch) = (Query::default(), Scratch::default());
     query.prepare(&quantizer, &[1.0; 64]);
     let walk = view.walk().unwrap();
-    walk.search(&query, 100, &mut scratch);
+    walk.search(&query, Beam::whole(100), &mut scratch);
     walk.refine(&query, Depth::Best(10), &mut scratch);
     assert!(scratch.refined.iter().all(|c| (c.slot() as usize) < 1_500));
 }
@@ -242,7 +242,8 @@ fn the_dial_is_met_on_unseen_queries() {
         let index = built(&rows, &wanted, 4);
         for asked in [0.9, 0.95, 0.98] {
             let effort = index.meta.curve().effort(10, asked);
-            let found = recall(&rows, &index, queries, effort);
+            let reach = index.meta.curve().reach(10, effort);
+            let found = recall(&rows, &index, queries, Beam::of(effort, 10, reach));
             let what = format!("{:?}: asked {asked}, found {found} at {effort}", wanted.kind);
             assert!(found >= f64::from(asked) - 0.02, "{what}");
         }

@@ -1,35 +1,103 @@
-//! Which slots a search has seen. Clearing is a counter's step, not a sweep.
+//! Which slots a search has seen, as bits, and in which order: what a hop finds new is the end of
+//! the list. Clearing takes back what was set.
+
+/// Slots are scored in groups of so many.
+pub(crate) const GROUP: usize = 4;
 
 /// A set of slots.
 #[derive(Debug, Default)]
 pub(crate) struct Visited {
-    marks: Vec<u8>,
-    epoch: u8,
+    /// A bit a slot.
+    words: Vec<u64>,
+    slots: usize,
+    /// The slots that were added; room behind.
+    seen: Vec<u32>,
+    len: usize,
+    /// Where those of the last hop begin.
+    fresh: usize,
 }
 
 impl Visited {
     /// Empties the set and makes room for slots below `slots`.
     pub(crate) fn reset(&mut self, slots: usize) {
-        if self.marks.len() < slots {
-            self.marks.resize(slots, 0);
+        let words = slots.div_ceil(64);
+        if self.len * 8 > self.words.len() {
+            self.words.fill(0);
+        } else {
+            for slot in &self.seen[..self.len] {
+                self.words[*slot as usize / 64] = 0;
+            }
         }
-        if self.epoch == u8::MAX {
-            self.marks.fill(0);
-            self.epoch = 0;
+        if self.words.len() < words {
+            self.words.resize(words, 0);
         }
-        self.epoch += 1;
+        (self.slots, self.len, self.fresh) = (slots, 0, 0);
     }
 
-    /// Adds a slot; whether it was new.
-    ///
-    /// # Safety
-    /// `slot` is below the number of slots of the last `reset`.
+    /// Adds a node's neighbours. Edges are data: the first value that is no slot ends them.
+    /// Those not seen before are the next [`Self::fresh`].
     #[inline(always)]
-    pub(crate) unsafe fn insert(&mut self, slot: u32) -> bool {
-        // SAFETY: `marks` is at least as long as the last `reset` asked for.
-        let mark = unsafe { self.marks.get_unchecked_mut(slot as usize) };
-        let new = *mark != self.epoch;
-        *mark = self.epoch;
-        new
+    pub(crate) fn add(&mut self, neighbours: &[u32]) {
+        self.fresh = self.len;
+        let room = self.len + neighbours.len() + GROUP;
+        if self.seen.len() < room {
+            self.seen.resize((2 * room).max(1_024), 0);
+        }
+        let fresh = &mut self.seen[self.len..room];
+        let mut count = 0;
+        for &neighbour in neighbours {
+            if neighbour as usize >= self.slots {
+                break;
+            }
+            // The place is written in any case: no branch to mispredict.
+            fresh[count] = neighbour;
+            // SAFETY: `words` has a bit for each slot below `slots`, and the neighbour is below.
+            let word = unsafe { self.words.get_unchecked_mut(neighbour as usize / 64) };
+            let bit = 1 << (neighbour % 64);
+            count += usize::from(*word & bit == 0);
+            *word |= bit;
+        }
+        // Whole groups: the last slot is repeated.
+        if count > 0 {
+            let last = fresh[count - 1];
+            fresh[count..count + GROUP - 1].fill(last);
+        }
+        self.len += count;
+    }
+
+    /// What the last [`Self::add`] found new.
+    #[inline(always)]
+    pub(crate) fn fresh(&self) -> &[u32] {
+        &self.seen[self.fresh..self.len]
+    }
+
+    /// The same in whole groups: the last group is filled with a slot that is there.
+    #[inline(always)]
+    pub(crate) fn groups(&self) -> &[[u32; GROUP]] {
+        let count = (self.len - self.fresh).next_multiple_of(GROUP);
+        self.seen[self.fresh..self.fresh + count].as_chunks().0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_slot_is_fresh_once_until_reset() {
+        let mut visited = Visited::default();
+        for slots in [70, 1_000, 130] {
+            visited.reset(slots);
+            visited.add(&[3, 64, 3, 69]);
+            assert_eq!(visited.fresh(), [3, 64, 69]);
+            assert_eq!(visited.groups(), [[3, 64, 69, 69]]);
+            visited.add(&[64, 5, u32::MAX, 6]);
+            assert_eq!(visited.fresh(), [5], "what is no slot ends the edges");
+            visited.add(&[5, slots as u32]);
+            assert!(visited.fresh().is_empty() && visited.groups().is_empty());
+        }
+        let many: Vec<u32> = (0..130).collect();
+        visited.add(&many);
+        assert_eq!(visited.fresh().len(), 126);
     }
 }

@@ -7,6 +7,7 @@
 //! matching `#[target_feature]`, so that the kernels inline into the hop.
 
 pub mod bench;
+pub(crate) mod candidate;
 pub(crate) mod exact;
 pub(crate) mod scalar;
 pub(crate) mod simsimd;
@@ -20,6 +21,7 @@ use std::sync::OnceLock;
 
 use crate::environment;
 use crate::error::{Error, Result};
+use candidate::{Candidate, Records, Scoring};
 
 /// Bytes of a block: codes and query planes are laid out in blocks of this size.
 pub(crate) const BLOCK: usize = 64;
@@ -132,6 +134,38 @@ pub(crate) trait Kernel {
 
     /// The same of one code.
     unsafe fn sum1<const BITS: usize>(code: *const u8, query: &[Block]) -> i32;
+
+    /// Keeps those of `slots` whose score, from their sums, is above `threshold`, in any order;
+    /// returns how many. `kept` has 8 places more than there are slots.
+    ///
+    /// Also required: eight bytes are readable at the fields of each slot's record.
+    #[inline(always)]
+    unsafe fn survivors(
+        scoring: &Scoring,
+        records: Records,
+        slots: &[u32],
+        sums: &[i32],
+        threshold: f32,
+        kept: &mut [Candidate],
+    ) -> usize {
+        let mut count = 0;
+        for (slot, sum) in slots.iter().zip(sums) {
+            // SAFETY: the caller promises eight readable bytes.
+            let fields = unsafe {
+                records
+                    .fields
+                    .add(*slot as usize * records.stride)
+                    .cast::<[u32; 2]>()
+                    .read_unaligned()
+            };
+            let [factor, norm2] = fields.map(|word| f32::from_bits(u32::from_le(word)));
+            let score = scoring.score(*sum, factor, norm2);
+            // The place is written in any case: no branch to mispredict.
+            kept[count] = Candidate::new(score, *slot);
+            count += usize::from(score > threshold);
+        }
+        count
+    }
 
     /// Asks for the cache line at `at`; never faults.
     unsafe fn prefetch(at: *const u8);

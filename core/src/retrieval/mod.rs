@@ -12,4 +12,4 @@ pub(crate) use eligible::Eligible;
 pub(crate) use scan::scan;
 pub(crate) use score::Scorer;
 pub(crate) use top::{Hit, Top, better};
-pub(crate) use walk::{Walk, WalkScratch};
+pub(crate) use walk::{Asked, Walk, WalkScratch};

@@ -6,60 +6,86 @@ use super::eligible::Eligible;
 use super::top::{Hit, Top};
 use crate::codes;
 use crate::graph::IndexView;
+use crate::graph::hop::{Beam, Jobs, LANES, Lane, Scratch};
 use crate::graph::refine::Depth;
-use crate::graph::search::Scratch;
+use crate::graph::search as graph;
 use crate::kernels::exact;
 use crate::originals::Originals;
 use crate::results::SearchCounters;
+use crate::segment::IdColumn;
 
 /// How many standard errors of an 8-bit score are allowed for before a candidate is given up.
 const DOUBT: f32 = 4.0;
+/// Rows asked for before they are compared.
+const AHEAD: usize = 2;
 
-/// Buffers of a walk, reused. One a thread.
+/// Buffers of walks, reused. One a thread.
 #[derive(Debug, Default)]
 pub(crate) struct WalkScratch {
-    query: codes::Query,
-    search: Scratch,
+    lanes: [Lane; LANES],
 }
 
 /// A walk of one segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Walk<'a> {
     pub(crate) index: &'a IndexView<'a>,
-    pub(crate) vector: &'a [f32],
-    /// The same vector, prepared.
-    pub(crate) exact: &'a exact::Query,
     pub(crate) rows: &'a Originals<'a>,
+    pub(crate) ids: IdColumn<'a>,
     pub(crate) eligible: &'a Eligible<'a>,
-    /// Results wanted, those that are passed over included.
+    /// Results of a query.
     pub(crate) k: usize,
-    /// Size of the beam.
-    pub(crate) effort: usize,
+    /// Results wanted, those that are passed over included.
+    pub(crate) wanted: usize,
+    pub(crate) beam: Beam,
 }
 
-impl Walk<'_> {
-    /// Offers what it finds to `top`, the best candidates first.
-    pub(crate) fn run(&self, top: &mut Top<'_>, scratch: &mut WalkScratch) -> SearchCounters {
-        let WalkScratch { query, search } = scratch;
-        let Some(walk) = self.index.walk() else { return SearchCounters::default() };
-        query.prepare(self.index.quantizer, self.vector);
-        search.counters = SearchCounters::default();
-        walk.search(query, self.effort, search);
-        walk.refine(query, Depth::Best(self.k), search);
+/// A query's vector, and the same prepared for exact comparison.
+pub(crate) type Asked<'a> = (&'a [f32], &'a exact::Query);
 
-        let mut counters = search.counters;
+/// What a walk found for a query.
+pub(crate) type Answer<'a> = (Top<'a>, SearchCounters);
+
+impl<'a> Walk<'a> {
+    /// An answer a query. Several queries are walked at the same time.
+    pub(crate) fn run(&self, asked: &[Asked<'_>], scratch: &mut WalkScratch) -> Vec<Answer<'a>> {
+        let empty = || (Top::new(self.k, self.ids), SearchCounters::default());
+        let mut answers: Vec<Answer<'a>> = asked.iter().map(|_| empty()).collect();
+        let Some(walk) = self.index.walk() else { return answers };
+        if let ([one], [answer]) = (asked, &mut answers[..]) {
+            let Lane { query, scratch, .. } = &mut scratch.lanes[0];
+            query.prepare(self.index.quantizer, one.0);
+            walk.search(query, self.beam, scratch);
+            *answer = self.rescore(&walk, one.1, query, scratch);
+        } else {
+            let mut batch = Batch { search: self, walk: &walk, asked, answers: &mut answers };
+            walk.search_many(asked.len(), &mut scratch.lanes, &mut batch);
+        }
+        answers
+    }
+
+    /// Refines what a walk found and compares the best exactly, the best candidates first.
+    fn rescore(
+        &self,
+        walk: &graph::Walk<'_>,
+        exact: &exact::Query,
+        query: &codes::Query,
+        scratch: &mut Scratch,
+    ) -> Answer<'a> {
+        let mut top = Top::new(self.k, self.ids);
+        walk.refine(query, Depth::Best(self.wanted), scratch);
+        let mut counters = scratch.counters;
         let mut worst_in_doubt = f64::NEG_INFINITY;
-        for (position, candidate) in search.refined.iter().enumerate() {
+        for (position, candidate) in scratch.refined.iter().enumerate() {
             let fields = walk.fields(candidate.slot());
             let doubt = DOUBT * query.error(&fields);
             if f64::from(candidate.score() + doubt) < worst_in_doubt {
                 break;
             }
-            if let Some(next) = search.refined.get(position + 1) {
+            if let Some(next) = scratch.refined.get(position + AHEAD) {
                 exact::Query::prefetch(self.rows, next.slot());
             }
             counters.rows_rescored += 1;
-            let similarity = self.exact.similarity(self.rows, candidate.slot());
+            let similarity = exact.similarity(self.rows, candidate.slot());
             let twins = candidate.slot()..=candidate.slot().saturating_add(fields.twins);
             for slot in twins.take_while(|slot| (*slot as usize) < self.rows.rows()) {
                 if self.eligible.contains(slot) {
@@ -71,6 +97,25 @@ impl Walk<'_> {
                 worst_in_doubt = top.threshold();
             }
         }
-        counters
+        (top, counters)
+    }
+}
+
+/// The queries of a batch.
+struct Batch<'s, 'a> {
+    search: &'s Walk<'a>,
+    walk: &'s graph::Walk<'a>,
+    asked: &'s [Asked<'s>],
+    answers: &'s mut [Answer<'a>],
+}
+
+impl Jobs for Batch<'_, '_> {
+    fn start(&mut self, job: usize, query: &mut codes::Query) -> Beam {
+        query.prepare(self.search.index.quantizer, self.asked[job].0);
+        self.search.beam
+    }
+
+    fn finish(&mut self, job: usize, query: &codes::Query, scratch: &mut Scratch) {
+        self.answers[job] = self.search.rescore(self.walk, self.asked[job].1, query, scratch);
     }
 }

@@ -1,14 +1,20 @@
 //! AVX-512 with VNNI: one `vpdpbusd` multiplies and sums 64 components.
 
 use std::arch::x86_64::{
-    __m128i, __m512i, _MM_HINT_T0, _mm_add_epi32, _mm_prefetch, _mm256_add_epi32,
-    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm512_add_epi32, _mm512_and_si512,
-    _mm512_castsi512_si256, _mm512_dpbusd_epi32, _mm512_extracti64x4_epi64, _mm512_load_si512,
-    _mm512_loadu_si512, _mm512_reduce_add_epi32, _mm512_set1_epi8, _mm512_setzero_si512,
-    _mm512_srli_epi16, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64,
+    __m128i, __m256i, __m512i, __mmask16, _CMP_GT_OQ, _MM_HINT_T0, _mm_add_epi32, _mm_prefetch,
+    _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm512_add_epi32,
+    _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512, _mm512_castsi512_ps,
+    _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvtepu32_epi64, _mm512_dpbusd_epi32,
+    _mm512_extracti64x4_epi64, _mm512_load_si512, _mm512_loadu_si512, _mm512_mask_cmp_ps_mask,
+    _mm512_mask_i64gather_epi64, _mm512_maskz_compress_epi64, _mm512_maskz_loadu_epi32,
+    _mm512_mul_epu32, _mm512_mul_ps, _mm512_permutex2var_epi32, _mm512_permutex2var_ps,
+    _mm512_reduce_add_epi32, _mm512_set_epi32, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_srli_epi16,
+    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
+    _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
+use crate::kernels::candidate::{Candidate, Records, Scoring};
 use crate::kernels::{BLOCK, Block, Kernel, planes};
 
 /// AVX-512 F, BW, VL and VNNI.
@@ -84,6 +90,69 @@ impl Kernel for Avx512 {
             }
             reduce4(acc)
         }
+    }
+
+    #[inline(always)]
+    unsafe fn survivors(
+        scoring: &Scoring,
+        records: Records,
+        slots: &[u32],
+        sums: &[i32],
+        threshold: f32,
+        kept: &mut [Candidate],
+    ) -> usize {
+        assert!(sums.len() >= slots.len() && kept.len() >= slots.len() + 8);
+        let out = kept.as_mut_ptr().cast::<u8>();
+        let mut count = 0;
+        for (slots, sums) in slots.chunks(16).zip(sums.chunks(16)) {
+            // SAFETY: the caller has the instruction set and promises eight readable bytes of
+            // each record; loads are masked to the slots there are; at most as many candidates as
+            // slots are kept, and a store writes at most 8 places from there on.
+            unsafe {
+                let lanes = (u32::MAX >> (32 - slots.len())) as __mmask16;
+                let slot = _mm512_maskz_loadu_epi32(lanes, slots.as_ptr().cast());
+                let sum = _mm512_maskz_loadu_epi32(lanes, sums.as_ptr().cast());
+                let stride = _mm512_set1_epi64(records.stride as i64);
+                let at = |half: __m256i| _mm512_mul_epu32(_mm512_cvtepu32_epi64(half), stride);
+                let low = at(_mm512_castsi512_si256(slot));
+                let high = at(_mm512_extracti64x4_epi64::<1>(slot));
+                let zero = _mm512_setzero_si512();
+                let fields = records.fields.cast();
+                // Eight pairs of factor and norm2 each.
+                let low = _mm512_mask_i64gather_epi64::<1>(zero, lanes as u8, low, fields);
+                let high = _mm512_mask_i64gather_epi64::<1>(zero, (lanes >> 8) as u8, high, fields);
+                let (low, high) = (_mm512_castsi512_ps(low), _mm512_castsi512_ps(high));
+                let even =
+                    _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+                let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+                let factor = _mm512_permutex2var_ps(low, even, high);
+                let norm2 = _mm512_permutex2var_ps(low, odd, high);
+                // The same products and sums in the same order as `Scoring::score`.
+                let product = _mm512_mul_ps(_mm512_set1_ps(scoring.a), _mm512_cvtepi32_ps(sum));
+                let product =
+                    _mm512_mul_ps(factor, _mm512_add_ps(product, _mm512_set1_ps(scoring.b)));
+                let score = _mm512_add_ps(
+                    _mm512_add_ps(_mm512_set1_ps(scoring.base), product),
+                    _mm512_mul_ps(_mm512_set1_ps(scoring.c), norm2),
+                );
+                let above =
+                    _mm512_mask_cmp_ps_mask::<_CMP_GT_OQ>(lanes, score, _mm512_set1_ps(threshold));
+                let bits = _mm512_castps_si512(score);
+                let sign = _mm512_srai_epi32::<31>(bits);
+                let rank =
+                    _mm512_xor_si512(bits, _mm512_andnot_si512(sign, _mm512_set1_epi32(i32::MAX)));
+                let first =
+                    _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+                let last = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+                for (index, above) in [(first, above as u8), (last, (above >> 8) as u8)] {
+                    let candidates = _mm512_permutex2var_epi32(slot, index, rank);
+                    let candidates = _mm512_maskz_compress_epi64(above, candidates);
+                    _mm512_storeu_si512(out.add(8 * count).cast(), candidates);
+                    count += above.count_ones() as usize;
+                }
+            }
+        }
+        count
     }
 
     #[inline(always)]

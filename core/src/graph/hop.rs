@@ -1,0 +1,234 @@
+//! The loop of a walk: expand the best candidate, score its neighbours, merge those that matter.
+//!
+//! `DiskANN`'s greedy search (Subramanya et al. 2019), with the neighbours of a hop gathered
+//! first, asked for, and scored four at a time. It ends by distance, not by the beam alone: a
+//! candidate farther than a multiple of the k-th best is not expanded (Al-Jazzazi et al. 2025),
+//! so that easy queries end early and hard ones go on.
+
+use super::pool::Pool;
+use super::search::Walk;
+use super::visited::Visited;
+use crate::codes::query::Query;
+use crate::kernels::Kernel;
+use crate::kernels::candidate::{Candidate, Records};
+use crate::results::SearchCounters;
+
+/// How far a walk goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Beam {
+    /// Candidates kept.
+    pub(crate) width: usize,
+    /// Results wanted: the walk goes on around the best so many.
+    pub(crate) k: usize,
+    /// Nothing farther than this multiple of the k-th best distance is expanded; infinite for
+    /// the whole beam.
+    pub(crate) reach: f32,
+}
+
+impl Beam {
+    /// A beam for `k` results: about `effort` nodes are expanded on average, and at most 7/4 as
+    /// many candidates wait.
+    pub(crate) fn of(effort: usize, k: usize, reach: f32) -> Self {
+        if !reach.is_finite() {
+            return Self::whole(effort.max(k));
+        }
+        Self { width: effort.max(k).saturating_mul(7) / 4, k, reach }
+    }
+
+    /// Expands every candidate of a beam of this width.
+    pub(crate) fn whole(width: usize) -> Self {
+        Self { width, k: 1, reach: f32::INFINITY }
+    }
+}
+
+/// Buffers of a search, reused. One a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    visited: Visited,
+    pub(super) pool: Pool,
+    sums: Vec<i32>,
+    survivors: Vec<Candidate>,
+    /// What a refinement kept, best first.
+    pub(crate) refined: Vec<Candidate>,
+    pub(crate) counters: SearchCounters,
+}
+
+impl Scratch {
+    /// The best candidate to expand, if there is one worth it.
+    #[inline(always)]
+    fn next(&mut self, query: &Query, beam: Beam) -> Option<u32> {
+        let best = self.pool.pop()?;
+        if best.score() < self.pool.limit(query, beam) {
+            return None;
+        }
+        self.counters.hops += 1;
+        Some(best.slot())
+    }
+
+    /// The distances of the candidates as multiples of the k-th best, ascending.
+    pub(super) fn multiples(&self, query: &Query, k: usize) -> Vec<f32> {
+        if self.pool.len() < k {
+            return Vec::new();
+        }
+        let distance = |score: f32| query.highest - score;
+        let unit = distance(self.pool.candidate(k - 1).score()).max(query.blur);
+        let multiple = |score: f32| if unit > 0.0 { distance(score) / unit } else { 1.0 };
+        self.pool.candidates().map(|c| multiple(c.score())).collect()
+    }
+}
+
+/// Queries that are walked at the same time by one thread: while one waits for memory, another
+/// computes.
+pub(crate) const LANES: usize = 4;
+
+/// One of several walks of a thread.
+#[derive(Debug, Default)]
+pub(crate) struct Lane {
+    pub(crate) query: Query,
+    pub(crate) scratch: Scratch,
+    beam: Option<Beam>,
+    /// Which query this is.
+    job: usize,
+    /// The node to expand.
+    at: u32,
+}
+
+/// The queries of a batch: prepared when their turn comes, taken when their walk is done.
+pub(crate) trait Jobs {
+    fn start(&mut self, job: usize, query: &mut Query) -> Beam;
+    fn finish(&mut self, job: usize, query: &Query, scratch: &mut Scratch);
+}
+
+#[inline(always)]
+pub(super) fn run<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    query: &Query,
+    beam: Beam,
+    s: &mut Scratch,
+) {
+    walk.begin::<K>(beam, s);
+    walk.score::<K, BITS>(query, beam, s);
+    // Each slot enters the pool at most once, so this ends after at most `rows` hops.
+    while let Some(slot) = s.next(query, beam) {
+        walk.expand::<K>(walk.edges_of(slot), s);
+        // The likely next node, while these codes arrive; and the certain one.
+        if let Some(next) = s.pool.peek() {
+            walk.prefetch_edges::<K>(next);
+        }
+        walk.score::<K, BITS>(query, beam, s);
+        if let Some(next) = s.pool.peek() {
+            walk.prefetch_edges::<K>(next);
+        }
+    }
+}
+
+#[inline(always)]
+pub(super) fn run_many<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    count: usize,
+    lanes: &mut [Lane],
+    jobs: &mut dyn Jobs,
+) {
+    let mut next_job = 0;
+    let mut active = 0;
+    for lane in lanes.iter_mut().take(count) {
+        start::<K>(walk, lane, next_job, jobs);
+        (next_job, active) = (next_job + 1, active + 1);
+    }
+    while active > 0 {
+        for lane in lanes.iter_mut() {
+            let Some(beam) = lane.beam else { continue };
+            walk.score::<K, BITS>(&lane.query, beam, &mut lane.scratch);
+            if let Some(slot) = lane.scratch.next(&lane.query, beam) {
+                lane.at = slot;
+                walk.prefetch_edges::<K>(slot);
+                continue;
+            }
+            lane.beam = None;
+            active -= 1;
+            jobs.finish(lane.job, &lane.query, &mut lane.scratch);
+        }
+        for lane in lanes.iter_mut() {
+            if lane.beam.is_some() {
+                walk.expand::<K>(walk.edges_of(lane.at), &mut lane.scratch);
+            } else if next_job < count {
+                start::<K>(walk, lane, next_job, jobs);
+                (next_job, active) = (next_job + 1, active + 1);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn start<K: Kernel>(walk: &Walk<'_>, lane: &mut Lane, job: usize, jobs: &mut dyn Jobs) {
+    let beam = jobs.start(job, &mut lane.query);
+    (lane.beam, lane.job) = (Some(beam), job);
+    walk.begin::<K>(beam, &mut lane.scratch);
+}
+
+impl Walk<'_> {
+    #[inline(always)]
+    fn begin<K: Kernel>(&self, beam: Beam, s: &mut Scratch) {
+        s.visited.reset(self.rows);
+        s.pool.reset(beam.width);
+        s.counters = SearchCounters::default();
+        let places = self.places();
+        if s.sums.len() < places {
+            s.sums.resize(places, 0);
+            s.survivors.resize(places + 8, Candidate(0));
+        }
+        self.expand::<K>(self.entries, s);
+    }
+
+    /// Adds the neighbours not seen before and asks for their codes.
+    #[inline(always)]
+    fn expand<K: Kernel>(&self, neighbours: &[u32], s: &mut Scratch) {
+        s.visited.add(neighbours);
+        let stride = self.layout.stride();
+        for &slot in s.visited.fresh() {
+            let code = self.code(slot);
+            // SAFETY: a prefetch never faults.
+            unsafe {
+                if stride == 128 {
+                    K::prefetch(code);
+                    K::prefetch(code.wrapping_add(64));
+                } else {
+                    (0..stride).step_by(64).for_each(|line| K::prefetch(code.wrapping_add(line)));
+                }
+            }
+        }
+    }
+
+    /// Scores the neighbours of the last hop and merges those that matter.
+    #[inline(always)]
+    fn score<K: Kernel, const BITS: usize>(&self, query: &Query, beam: Beam, s: &mut Scratch) {
+        let fresh = s.visited.fresh();
+        if fresh.is_empty() {
+            return;
+        }
+        s.counters.codes_scored += fresh.len() as u64;
+        let sums = s.sums.as_chunks_mut::<4>().0;
+        for (slots, sums) in s.visited.groups().iter().zip(sums) {
+            // SAFETY: each slot is below `rows`, so its record has every block of the code; the
+            // instruction set is that of the caller.
+            *sums = unsafe { K::sums4::<BITS>(slots.map(|slot| self.code(slot)), &query.code) };
+        }
+        let threshold = s.pool.threshold().max(s.pool.limit(query, beam));
+        let stride = self.layout.stride();
+        let records =
+            Records { fields: self.code(0).wrapping_add(self.layout.fields_at()), stride };
+        let kept = &mut s.survivors;
+        // SAFETY: as above; the fields lie inside a record.
+        let count =
+            unsafe { K::survivors(&query.scoring, records, fresh, &s.sums, threshold, kept) };
+        s.pool.merge(&mut s.survivors[..count]);
+    }
+
+    #[inline(always)]
+    fn prefetch_edges<K: Kernel>(&self, slot: u32) {
+        for line in self.edges_of(slot).chunks(16) {
+            // SAFETY: a prefetch never faults.
+            unsafe { K::prefetch(line.as_ptr().cast()) };
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! A score and a slot as one integer, so that comparing, sorting and merging are integer
+//! operations, ties go to the smaller slot, and the order never depends on the instruction set.
+
+/// Slots are below this bit, which a beam uses as a mark.
+pub(crate) const MARK: u64 = 1 << 31;
+
+/// The score's order-preserving bits above, the slot below; smaller is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(transparent)]
+pub(crate) struct Candidate(pub(crate) u64);
+
+impl Candidate {
+    #[inline(always)]
+    pub(crate) fn new(score: f32, slot: u32) -> Self {
+        Self(u64::from(rank(score)) << 32 | u64::from(slot))
+    }
+
+    #[inline(always)]
+    pub(crate) fn score(self) -> f32 {
+        f32::from_bits(flip((self.0 >> 32) as u32))
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot(self) -> u32 {
+        (self.0 & (MARK - 1)) as u32
+    }
+}
+
+/// Bits that are smaller when the score is larger.
+#[inline(always)]
+fn rank(score: f32) -> u32 {
+    flip(score.to_bits())
+}
+
+/// Turns float order into reversed unsigned order, and back.
+#[inline(always)]
+fn flip(bits: u32) -> u32 {
+    bits ^ (!((bits as i32 >> 31) as u32) & 0x7fff_ffff)
+}
+
+/// What turns the sum of a code into a score:
+/// `base + factor * (a * sum + b) + c * norm2`, with `factor` and `norm2` from the record.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Scoring {
+    pub(crate) base: f32,
+    pub(crate) a: f32,
+    pub(crate) b: f32,
+    pub(crate) c: f32,
+}
+
+impl Scoring {
+    /// Plain products and sums in this order: the same bits on every instruction set.
+    #[inline(always)]
+    pub(crate) fn score(&self, sum: i32, factor: f32, norm2: f32) -> f32 {
+        self.base + factor * (self.a * sum as f32 + self.b) + self.c * norm2
+    }
+}
+
+/// Records, one after the other, whose `factor` and `norm2` stand at one offset.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Records {
+    /// The fields of the first record.
+    pub(crate) fields: *const u8,
+    /// Bytes from one record to the next; fits 32 bits.
+    pub(crate) stride: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_order_by_score_then_slot() {
+        let scores = [f32::NEG_INFINITY, -3.5, -0.0, 0.0, 1e-30, 2.0, f32::INFINITY];
+        for pair in scores.windows(2) {
+            assert!(Candidate::new(pair[1], 9) < Candidate::new(pair[0], 1), "{pair:?}");
+        }
+        for score in scores {
+            assert_eq!(Candidate::new(score, 5).score().to_bits(), score.to_bits());
+            assert!(Candidate::new(score, 1) < Candidate::new(score, 2));
+        }
+    }
+}
