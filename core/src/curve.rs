@@ -77,9 +77,10 @@ impl Curve {
         };
         let reach = match self.around(k) {
             // At the measured size the other counts for nothing, even where it has no reach.
-            (Some(below), Some((_, 0.0))) => share(below),
-            (Some(below), Some((above, t))) => share(below) * (1.0 - t) + share(above) * t,
-            (Some(below), None) => share(below),
+            (Some(below), Some((above, t))) if t > 0.0 => {
+                share(below) * (1.0 - t) + share(above) * t
+            }
+            (Some(below), _) => share(below),
             (None, Some((above, _))) => f64::from(above.reach(effort as f32)),
             (None, None) => f64::INFINITY,
         };
