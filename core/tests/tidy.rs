@@ -108,7 +108,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Tests of the whole, from inside.
     (
         "crash_tests",
-        &["error", "types", "metric", "config", "results", "vfs", "manifest", "collection"],
+        &[
+            "error",
+            "types",
+            "metric",
+            "config",
+            "vfs",
+            "format",
+            "manifest",
+            "segment",
+            "collection",
+        ],
     ),
 ];
 

@@ -55,6 +55,8 @@ fn run(workload: &Workload, plan: Plan) -> Result<bool, String> {
                     }
                 }
             }
+            // It ends here; it doesn't close.
+            vfs.kill();
         }
         Err(error) => typed(&error)?,
     }

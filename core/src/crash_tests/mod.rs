@@ -8,6 +8,7 @@
 mod crashes;
 mod data;
 mod faults;
+mod fuzz;
 mod model;
 mod oracle;
 mod workloads;

@@ -29,7 +29,7 @@ pub(super) enum Step {
     Flush,
     /// Closes and opens again.
     Reopen,
-    /// Lets go without closing, and opens again.
+    /// The process ends, and another opens it.
     Abandon,
 }
 
@@ -109,6 +109,7 @@ impl World {
                 Ok(())
             }
             Step::Abandon => {
+                self.vfs = self.vfs.kill();
                 self.collection = None;
                 self.collection = Self::open(&self.vfs, Mode::Write)?.collection;
                 Ok(())

@@ -50,6 +50,13 @@ impl Image {
         hash
     }
 
+    /// The same with another content of this file.
+    pub(crate) fn with(&self, path: &Path, bytes: Vec<u8>) -> Self {
+        let mut image = self.clone();
+        image.files.insert(path.to_owned(), Arc::new(bytes.into()));
+        image
+    }
+
     pub(crate) fn get(&self, path: &Path) -> Option<&[u8]> {
         self.files.get(path).map(|content| &*content.bytes)
     }

@@ -113,10 +113,16 @@ enum Call {
 
 /// The disk. Clones share it.
 #[derive(Clone, Default)]
-pub(crate) struct FaultVfs(Arc<Mutex<Inner>>);
+pub(crate) struct FaultVfs {
+    inner: Arc<Mutex<Inner>>,
+    /// Calls of a process that has ended do nothing.
+    process: u64,
+}
 
 #[derive(Default)]
 struct Inner {
+    /// The process that runs now.
+    process: u64,
     disk: Disk,
     log: Vec<Op>,
     /// Calls that the plan's failure hits, so far.
@@ -131,11 +137,25 @@ impl FaultVfs {
     /// A disk on which this survived.
     pub(crate) fn of(image: &Image) -> Self {
         let inner = Inner { disk: Disk::of(image), ..Inner::default() };
-        Self(Arc::new(Mutex::new(inner)))
+        Self { inner: Arc::new(Mutex::new(inner)), process: 0 }
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The disk, for a call.
+    fn running(&self) -> io::Result<MutexGuard<'_, Inner>> {
+        let inner = self.inner();
+        if inner.process == self.process { Ok(inner) } else { Err(Failure::Io.error()) }
+    }
+
+    /// Ends the process that has the disk open: whatever it still tries fails. The disk of the
+    /// next process.
+    pub(crate) fn kill(&self) -> Self {
+        let mut inner = self.inner();
+        inner.process += 1;
+        Self { inner: Arc::clone(&self.inner), process: inner.process }
     }
 
     /// Entries of the log so far: a position at which the power may go.
@@ -264,13 +284,13 @@ struct FaultOutput {
 
 impl Output for FaultOutput {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.vfs.inner().write(self.node, self.at, bytes)?;
+        self.vfs.running()?.write(self.node, self.at, bytes)?;
         self.at += bytes.len();
         Ok(())
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.vfs.inner().sync(self.node)
+        self.vfs.running()?.sync(self.node)
     }
 
     /// What it leaves out, times and the like, is not on this disk.
@@ -281,29 +301,29 @@ impl Output for FaultOutput {
 
 impl Vfs for FaultVfs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let mut inner = self.inner();
+        let mut inner = self.running()?;
         inner.call(Call::Create)?;
         inner.apply(Op::CreateDir(path.to_owned()))
     }
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
-        let mut inner = self.inner();
+        let mut inner = self.running()?;
         inner.call(Call::Remove)?;
         inner.apply(Op::RemoveDir(path.to_owned()))
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        let mut inner = self.inner();
+        let mut inner = self.running()?;
         inner.call(Call::Open)?;
         inner.disk.list(path)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner().sync_dir(path)
+        self.running()?.sync_dir(path)
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
-        let mut inner = self.inner();
+        let mut inner = self.running()?;
         inner.call(Call::Create)?;
         inner.apply(Op::Create(path.to_owned()))?;
         let node = inner.disk.find(path)?;
@@ -311,7 +331,7 @@ impl Vfs for FaultVfs {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let mut inner = self.inner();
+        let mut inner = self.running()?;
         inner.call(Call::Open)?;
         let bytes = inner.disk.file(path)?.to_vec();
         if bytes.len() as u64 > limit {
@@ -321,29 +341,29 @@ impl Vfs for FaultVfs {
     }
 
     fn map(&self, path: &Path, _access: Access) -> io::Result<Bytes> {
-        let mut inner = self.inner();
+        let mut inner = self.running()?;
         inner.call(Call::Open)?;
         inner.disk.map(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.inner().rename(from, to)
+        self.running()?.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut inner = self.inner();
+        let mut inner = self.running()?;
         inner.call(Call::Remove)?;
         inner.apply(Op::Remove(path.to_owned()))
     }
 
     fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut inner = self.inner();
+        let mut inner = self.running()?;
         inner.call(Call::Create)?;
         inner.apply(Op::Link(from.to_owned(), to.to_owned()))
     }
 
     fn try_lock(&self, _path: &Path) -> io::Result<Locking> {
-        self.inner().call(Call::Open)?;
+        self.running()?.call(Call::Open)?;
         // One handle a disk at a time; that two are kept apart is tested on a real one.
         Ok(Locking::Held(Lock::new(None)))
     }

@@ -1,0 +1,303 @@
+//! T7: files changed at random and then given right checksums, so that what is behind the
+//! checksums is reached. Opening, reading, writing and merging such a collection ends in a typed
+//! error or some answer: never in a panic, never in a hang.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::data::{self, mix};
+use super::world::{ROOT, Step, World};
+use super::{on_all, report, soak};
+use crate::collection::Collection;
+use crate::config::{Cap, CollectionConfig, Effort, Mode, SearchRequest};
+use crate::error::{Error, Result};
+use crate::format::{BLOCK, HEADER_BYTES, Table, crc};
+use crate::manifest::{Manifest, decode_current, manifest_file};
+use crate::metric::Metric;
+use crate::types::{IdType, Vectors};
+use crate::vfs::fault::{Crash, FaultVfs, Image};
+
+const CASES: u64 = 20_000;
+
+/// Random numbers, the same for a seed.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self) -> u64 {
+        self.0 = mix(self.0);
+        self.0
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.roll() >> 16) as usize % n.max(1)
+    }
+
+    /// A number that breaks arithmetic.
+    fn number(&mut self, near: usize) -> u64 {
+        let near = near as u64;
+        let odd = [0, 1, 7, 0x7F, 0xFF, 1 << 16, (1 << 31) - 1, 1 << 31, u64::from(u32::MAX)];
+        let large = [1 << 32, 1 << 62, i64::MAX as u64, 1 << 63, u64::MAX - 1, u64::MAX];
+        match self.below(4) {
+            0 => odd[self.below(odd.len())],
+            1 => large[self.below(large.len())],
+            2 => near.wrapping_add(self.roll() % 9).wrapping_sub(4),
+            _ => self.roll() % (near + 2),
+        }
+    }
+}
+
+/// Changes bytes between `from` and the end: a few, most of them near `from`.
+fn change(bytes: &mut [u8], from: usize, dice: &mut Dice) {
+    for _ in 0..=dice.below(4) {
+        let room = bytes.len().saturating_sub(from);
+        if room < 9 {
+            return;
+        }
+        let reach = [64, 600, room][dice.below(3)].min(room - 8);
+        let at = from + dice.below(reach);
+        match dice.below(6) {
+            0 => bytes[at] ^= 1 << dice.below(8),
+            1 => bytes[at] = dice.roll() as u8,
+            2 => {
+                let number = dice.number(room) as u32;
+                bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+            }
+            3 => {
+                let number = dice.number(room);
+                bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+            }
+            4 => {
+                let (source, length) = (from + dice.below(room - 8), 1 + dice.below(8));
+                bytes.copy_within(source..source + length, at);
+            }
+            _ => {
+                let end = (at + 1 + dice.below(40)).min(bytes.len());
+                let byte = [0x00, 0xFF, 0x80][dice.below(3)];
+                bytes[at..end].fill(byte);
+            }
+        }
+    }
+}
+
+/// A collection whose files are changed.
+struct Sample {
+    image: Image,
+    manifest: Manifest,
+    manifest_path: PathBuf,
+}
+
+impl Sample {
+    fn new(config: &CollectionConfig, steps: &[Step]) -> Self {
+        let vfs = FaultVfs::default();
+        let mut world = World::create(&vfs, config).unwrap();
+        for step in steps {
+            world.run(step).unwrap();
+        }
+        vfs.kill();
+        let image = vfs.image(Crash::Everything);
+        let current = image.get(&Path::new(ROOT).join("CURRENT")).unwrap();
+        let manifest_path = Path::new(ROOT).join(manifest_file(decode_current(current).unwrap()));
+        let manifest = Manifest::decode(image.get(&manifest_path).unwrap()).unwrap();
+        Self { image, manifest, manifest_path }
+    }
+
+    fn with_manifest(&self, image: &Image, manifest: &Manifest) -> Image {
+        image.with(&self.manifest_path, manifest.encode().unwrap())
+    }
+}
+
+fn samples() -> Vec<Sample> {
+    let mut config = CollectionConfig::new(data::DIM, Metric::L2);
+    config.schema = data::schema();
+    let indexed =
+        [Step::Load(0..1_002, 1, 999), Step::Upsert(3..9, 2), Step::Upsert(2_000..2_003, 3)];
+    let mut strings = config.clone();
+    strings.id_type = IdType::Str;
+    strings.metric = Metric::Cosine;
+    let small = [
+        Step::Upsert(0..40, 1),
+        Step::Optimize,
+        Step::Upsert(3..9, 2),
+        Step::Upsert(50..53, 3),
+        Step::Upsert(51..52, 4),
+    ];
+    vec![Sample::new(&strings, &small), Sample::new(&config, &indexed)]
+}
+
+/// Everything that can be done with a collection.
+fn use_all(image: &Image, merge: bool) -> Result<()> {
+    let vfs = FaultVfs::of(image);
+    let reader = World::open(&vfs, Mode::Read)?;
+    let results = read(reader.collection()?);
+    drop(reader);
+    let mut writer = World::open(&vfs, Mode::Write)?;
+    let mut results: Vec<Result<()>> = results.into_iter().collect();
+    results.push(writer.run(&Step::Upsert(4..6, 9)));
+    if merge {
+        results.push(writer.run(&Step::Optimize));
+    }
+    results.extend(read(writer.collection()?));
+    results.push(writer.run(&Step::Reopen));
+    for result in results {
+        result?;
+    }
+    Ok(())
+}
+
+fn read(collection: &Collection) -> Vec<Result<()>> {
+    let query = vec![1.0; collection.config().dim.min(64)];
+    let Ok(queries) = Vectors::from_f32(query.len(), &query) else { return Vec::new() };
+    let mut results = Vec::new();
+    for effort in [Effort::Ef(40), Effort::Recall(0.9), Effort::Exact] {
+        let mut request = SearchRequest::new(12);
+        request.effort = effort;
+        request.with_vectors = true;
+        request.with_attributes = vec!["n".to_owned(), "tag".to_owned()];
+        results.push(collection.search(&queries, &request).map(drop));
+        request.cap = Some(Cap { group_by: "tag".to_owned(), max_per_group: 1 });
+        results.push(collection.search(&queries, &request).map(drop));
+    }
+    let ids = data::ids(collection.config().id_type, (0..60).chain(2_000..2_004));
+    results.push(collection.get(&ids, true).map(drop));
+    results.push(collection.stats().map(drop));
+    results.push(collection.verify().map(drop));
+    results
+}
+
+/// What an error from a strange file may be.
+fn is_typed(error: &Error) -> bool {
+    match error {
+        Error::Corruption { path, expected, .. } => path.starts_with(ROOT) && !expected.is_empty(),
+        Error::UnsupportedVersion { path, .. } => path.starts_with(ROOT),
+        // Another configuration, as far as it can be told from what was asked.
+        Error::InvalidArgument { .. }
+        | Error::DimensionMismatch { .. }
+        | Error::ResourceLimit { .. }
+        | Error::NotFound { .. } => true,
+        Error::Poisoned { cause } => !cause.contains("panic"),
+        _ => false,
+    }
+}
+
+/// Tries this many changes; how many of them were refused.
+fn fuzz(target: &str, make: impl Fn(&Sample, &mut Dice) -> Option<Image> + Sync) -> u64 {
+    let samples = samples();
+    let seeds: Vec<u64> = (0..CASES * soak()).collect();
+    let refused = std::sync::atomic::AtomicU64::new(0);
+    on_all(&seeds, |_, seed| {
+        // Most on the small one, which is fast; the large one has a graph to build in a merge.
+        let large = seed.is_multiple_of(16);
+        let sample = &samples[usize::from(large)];
+        let mut dice = Dice(*seed);
+        let Some(image) = make(sample, &mut dice) else { return Ok(()) };
+        let started = Instant::now();
+        let used =
+            catch_unwind(AssertUnwindSafe(|| use_all(&image, !large || seed.is_multiple_of(512))));
+        let what = format!("{target}, seed {seed}");
+        let result = used.map_err(|_| format!("{what}: a panic"))?;
+        if let Err(error) = &result {
+            refused.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            if !is_typed(error) {
+                return Err(format!("{what}: {error:?}"));
+            }
+        }
+        if started.elapsed() > Duration::from_secs(20) {
+            return Err(format!("{what}: took {:?}", started.elapsed()));
+        }
+        Ok(())
+    })
+    .unwrap_or_else(|e| panic!("{e}"));
+    let refused = refused.into_inner();
+    report(format!("T7: {} {target}s, {refused} refused", seeds.len()));
+    refused
+}
+
+/// Gives a file whose last four bytes are its checksum the right one.
+fn seal(bytes: &mut [u8]) {
+    if let Some(end) = bytes.len().checked_sub(4) {
+        let sum = crc(&bytes[..end]);
+        bytes[end..].copy_from_slice(&sum.to_le_bytes());
+    }
+}
+
+#[test]
+fn t7_strange_manifests() {
+    let refused = fuzz("manifest", |sample, dice| {
+        let mut bytes = sample.image.get(&sample.manifest_path)?.to_vec();
+        let end = bytes.len() - 4;
+        let mut body = bytes[..end].to_vec();
+        change(&mut body, HEADER_BYTES, dice);
+        bytes[..end].copy_from_slice(&body);
+        seal(&mut bytes);
+        Some(sample.image.with(&sample.manifest_path, bytes))
+    });
+    assert!(refused > CASES / 4, "{refused} refused: nearly all of a manifest means something");
+}
+
+#[test]
+fn t7_strange_tombstones() {
+    let refused = fuzz("tombstones file", |sample, dice| {
+        let mut manifest = sample.manifest.clone();
+        let record = manifest.segments.iter_mut().find(|s| s.tombstones.is_some())?;
+        let path = Path::new(ROOT).join(record.tombstones_file()?);
+        let mut bytes = sample.image.get(&path)?.to_vec();
+        let end = bytes.len() - 4;
+        change(&mut bytes, HEADER_BYTES, dice);
+        bytes.truncate(end + 4);
+        seal(&mut bytes);
+        let tombstones = record.tombstones.as_mut()?;
+        tombstones.seal = crc(&bytes[..end]);
+        if dice.below(3) == 0 {
+            let words = bytes[HEADER_BYTES + 16..end].iter();
+            tombstones.dead = words.map(|b| b.count_ones()).sum();
+            let dead = u64::from(tombstones.dead).to_le_bytes();
+            bytes[HEADER_BYTES + 8..HEADER_BYTES + 16].copy_from_slice(&dead);
+            seal(&mut bytes);
+            tombstones.seal = crc(&bytes[..end]);
+        }
+        Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
+    });
+    assert!(refused > CASES / 4, "{refused} refused");
+}
+
+/// Gives a changed segment the checksums of what it holds now; `None` if its table is none.
+fn seal_segment(bytes: &mut [u8], table: &Table) -> Option<()> {
+    let (sums, sections) = table.entries.split_last()?;
+    for entry in sections {
+        for (block, part) in
+            bytes[entry.range.clone()].chunks(BLOCK).map(crc).collect::<Vec<_>>().iter().enumerate()
+        {
+            let at = sums.range.start + (entry.first_block + block) * 4;
+            bytes[at..at + 4].copy_from_slice(&part.to_le_bytes());
+        }
+    }
+    let (head, all) = (crc(&bytes[..table.head_end]), crc(&bytes[sums.range.clone()]));
+    bytes[table.footer_at + 8..][..4].copy_from_slice(&head.to_le_bytes());
+    bytes[table.footer_at + 12..][..4].copy_from_slice(&all.to_le_bytes());
+    Some(())
+}
+
+#[test]
+fn t7_strange_segments() {
+    let refused = fuzz("segment", |sample, dice| {
+        let mut manifest = sample.manifest.clone();
+        let count = manifest.segments.len();
+        let record = &mut manifest.segments[dice.below(count)];
+        let path = Path::new(ROOT).join(record.file());
+        let mut bytes = sample.image.get(&path)?.to_vec();
+        let table = Table::decode(&bytes).ok()?;
+        // One section, or the table itself.
+        let choice = dice.below(table.entries.len());
+        let section = table.entries[choice].range.clone();
+        let range =
+            if choice + 1 == table.entries.len() { HEADER_BYTES..table.head_end } else { section };
+        let mut part = bytes[range.clone()].to_vec();
+        change(&mut part, 0, dice);
+        bytes[range].copy_from_slice(&part);
+        seal_segment(&mut bytes, &table)?;
+        record.seal = crc(&bytes[table.footer_at..]);
+        Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
+    });
+    assert!(refused > CASES / 20, "{refused} refused");
+}
