@@ -1,5 +1,6 @@
 //! Every kernel of every instruction set against the scalar oracle.
 
+use super::candidate::{Candidate, Records, Scoring};
 use super::scalar::{Scalar, sum};
 use super::{BLOCK, Block, Isa, Kernel, planes};
 
@@ -52,6 +53,7 @@ fn case<K: Kernel, const BITS: usize>(random: &mut Random, blocks: usize, unalig
 
 fn all_cases<K: Kernel>(seed: u64) {
     let mut random = Random(seed);
+    (0..20).for_each(|_| survivors::<K>(&mut random));
     let mut cases = 0;
     while cases < 100_000 {
         for blocks in 1..=18 {
@@ -61,6 +63,39 @@ fn all_cases<K: Kernel>(seed: u64) {
             case::<K, 4>(&mut random, blocks, unaligned);
             case::<K, 8>(&mut random, blocks, unaligned);
             cases += 4 * 8;
+        }
+    }
+}
+
+/// Survivors of random records, of every count that a hop can have.
+fn survivors<K: Kernel>(random: &mut Random) {
+    const STRIDE: usize = 64;
+    let float = |random: &mut Random| (random.next() % 2_000) as f32 / 500.0 - 2.0;
+    let records: Vec<u8> = (0..200)
+        .flat_map(|_| {
+            let mut record = [0; STRIDE];
+            record[..4].copy_from_slice(&float(random).to_le_bytes());
+            record[4..8].copy_from_slice(&float(random).to_le_bytes());
+            record
+        })
+        .collect();
+    let records = Records { fields: records.as_ptr(), stride: STRIDE };
+    for count in 0..=70 {
+        let scoring =
+            Scoring { base: float(random), a: float(random), b: float(random), c: float(random) };
+        let slots: Vec<u32> = (0..count).map(|_| (random.next() % 200) as u32).collect();
+        let sums: Vec<i32> = slots.iter().map(|_| (random.next() % 999) as i32 - 499).collect();
+        for threshold in [f32::NEG_INFINITY, 0.0, float(random) * 100.0, f32::INFINITY] {
+            let [expected, found] = [Scalar::survivors, K::survivors].map(|kernel| {
+                let mut kept = vec![Candidate(0); slots.len() + 8];
+                // SAFETY: each slot has a record; the caller checked the instruction set.
+                let count =
+                    unsafe { kernel(&scoring, records, &slots, &sums, threshold, &mut kept) };
+                kept.truncate(count);
+                kept.sort_unstable();
+                kept
+            });
+            assert_eq!(found, expected, "{count} slots, above {threshold}");
         }
     }
 }
