@@ -3,6 +3,7 @@
 mod codec;
 mod codes;
 mod collection;
+mod compaction;
 mod config;
 #[cfg(test)]
 mod crash_tests;
@@ -23,6 +24,7 @@ mod retrieval;
 mod segment;
 mod types;
 mod vfs;
+mod wal;
 
 pub use collection::Collection;
 pub use config::{

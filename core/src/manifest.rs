@@ -17,6 +17,7 @@ use crate::metric::Metric;
 use crate::types::{
     AttributeType, DIM_MAX, Dtype, Durability, IdType, IndexKind, MemoryMode, Profile, Schema,
 };
+use crate::wal::Mark;
 
 /// The file that names the live manifest.
 pub(crate) const CURRENT: &str = "CURRENT";
@@ -36,6 +37,14 @@ pub(crate) struct Manifest {
     pub(crate) config: ConfigRecord,
     /// Not used by any segment so far.
     pub(crate) next_segment: u64,
+    /// Latest time of a commit, in microseconds since 1970: expiry never goes back before it.
+    pub(crate) latest_us: i64,
+    /// Not used by any unit of the log so far.
+    pub(crate) next_unit: u64,
+    /// Not used by any file of the log so far.
+    pub(crate) next_wal: u64,
+    /// Files of the write-ahead log, oldest first. All but the last end at their mark.
+    pub(crate) wals: Vec<Mark>,
     /// Oldest first.
     pub(crate) segments: Vec<SegmentRecord>,
 }
@@ -48,7 +57,11 @@ pub(crate) struct SegmentRecord {
     /// CRC32C of the footer.
     pub(crate) seal: u32,
     pub(crate) rows: u32,
+    /// Units of the log below this one are in the segment, its tombstones and its attributes.
+    pub(crate) applied: u64,
     pub(crate) tombstones: Option<TombstoneRecord>,
+    /// Values that replace those in the segment.
+    pub(crate) attributes: Option<AttributesRecord>,
     /// What `calibrate` measured; replaces the curve in the segment.
     pub(crate) curve: Option<Curve>,
 }
@@ -63,6 +76,15 @@ pub(crate) struct TombstoneRecord {
     pub(crate) dead: u32,
 }
 
+/// The live changes to a segment's attributes.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub(crate) struct AttributesRecord {
+    pub(crate) generation: u64,
+    pub(crate) length: u64,
+    /// CRC32C of the file but for its last four bytes, which hold it.
+    pub(crate) seal: u32,
+}
+
 impl SegmentRecord {
     /// The name of the file, below the collection's directory.
     pub(crate) fn file(&self) -> String {
@@ -73,6 +95,11 @@ impl SegmentRecord {
     pub(crate) fn tombstones_file(&self) -> Option<String> {
         self.tombstones.as_ref().map(|t| tombstones_file(self.id, t.generation))
     }
+
+    /// The name of the changed attributes' file, if there are any.
+    pub(crate) fn attributes_file(&self) -> Option<String> {
+        self.attributes.as_ref().map(|a| attributes_file(self.id, a.generation))
+    }
 }
 
 pub(crate) fn segment_file(id: u64) -> String {
@@ -81,6 +108,10 @@ pub(crate) fn segment_file(id: u64) -> String {
 
 pub(crate) fn tombstones_file(id: u64, generation: u64) -> String {
     format!("tombstones/{id}-{generation}.del")
+}
+
+pub(crate) fn attributes_file(id: u64, generation: u64) -> String {
+    format!("attributes/{id}-{generation}.att")
 }
 
 pub(crate) fn manifest_file(version: u64) -> String {
@@ -191,7 +222,24 @@ impl ConfigRecord {
 impl Manifest {
     /// The manifest of a collection without points.
     pub(crate) fn empty(config: &CollectionConfig) -> Self {
-        Self { version: 1, config: ConfigRecord::of(config), next_segment: 1, segments: Vec::new() }
+        Self {
+            version: 1,
+            config: ConfigRecord::of(config),
+            next_segment: 1,
+            latest_us: 0,
+            next_unit: 1,
+            next_wal: 1,
+            wals: Vec::new(),
+            segments: Vec::new(),
+        }
+    }
+
+    /// The files that it names, but for itself.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let of_segment =
+            |s: &SegmentRecord| [Some(s.file()), s.tombstones_file(), s.attributes_file()];
+        let segments = self.segments.iter().flat_map(of_segment).flatten();
+        segments.chain(self.wals.iter().map(Mark::file)).collect()
     }
 
     /// The file: header, payload, CRC32C of both.
@@ -221,9 +269,21 @@ impl Manifest {
         if let Some(curve) = curves.find(|curve| !curve.is_sound()) {
             return Err(format!("calibration {curve:?}"));
         }
-        let mut generations = self.segments.iter().filter_map(|s| s.tombstones.as_ref());
-        match generations.find(|t| !endless(t.generation)) {
-            Some(tombstones) => Err(format!("generation {}", tombstones.generation)),
+        let logs: Vec<u64> = self.wals.iter().map(|w| w.id).collect();
+        let ascending = logs.is_sorted_by(|a, b| a < b);
+        if !endless(self.next_wal)
+            || !endless(self.next_unit)
+            || !ascending
+            || logs.last().is_some_and(|id| *id >= self.next_wal)
+        {
+            return Err(format!("logs {logs:?}, next {}", self.next_wal));
+        }
+        let generations = self.segments.iter().flat_map(|s| {
+            let tombstones = s.tombstones.as_ref().map(|t| t.generation);
+            [tombstones, s.attributes.as_ref().map(|a| a.generation)]
+        });
+        match generations.flatten().find(|generation| !endless(*generation)) {
+            Some(generation) => Err(format!("generation {generation}")),
             None => Ok(()),
         }
     }
@@ -278,13 +338,17 @@ mod tests {
         config.schema = Schema::new([("tag".to_owned(), AttributeType::KeywordList)]).unwrap();
         let mut manifest = Manifest::empty(&config);
         manifest.next_segment = 10;
+        manifest.next_wal = 3;
+        manifest.wals.push(Mark { id: 2, length: 64, chain: 7 });
         let tombstones = Some(TombstoneRecord { generation: 3, length: 64, seal: 5, dead: 2 });
         manifest.segments.push(SegmentRecord {
             id: 9,
             length: 4096,
             seal: 1,
             rows: 10,
+            applied: 4,
             tombstones,
+            attributes: Some(AttributesRecord { generation: 1, length: 99, seal: 3 }),
             curve: Some(Curve {
                 sizes: vec![Points {
                     k: 10,
@@ -305,8 +369,13 @@ mod tests {
 
     #[test]
     fn numbers_that_no_writer_writes_are_refused() {
-        let wrong: [fn(&mut Manifest); 7] = [
+        let wrong: [fn(&mut Manifest); 12] = [
+            |m| m.next_unit = u64::MAX,
             |m| m.version = u64::MAX,
+            |m| m.next_wal = u64::MAX,
+            |m| m.next_wal = 2,
+            |m| m.wals.push(m.wals[0]),
+            |m| m.segments[0].attributes.as_mut().unwrap().generation = u64::MAX,
             |m| m.next_segment = u64::MAX,
             |m| m.next_segment = 9,
             |m| m.segments.push(m.segments[0].clone()),

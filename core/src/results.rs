@@ -100,10 +100,10 @@ pub struct Stats {
     pub bytes_resident: u64,
 }
 
-/// One segment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One segment; the points that are growing count as one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SegmentStats {
-    /// File name, empty in memory.
+    /// File name, or `(growing)`; empty in memory.
     pub name: String,
     /// Rows, dead ones included.
     pub rows: u64,

@@ -6,21 +6,19 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{config, files, ids, open, upsert};
-use nearfield::{Collection, Dtype, Effort, Error, IdType, Mode, Progress, SearchRequest, Vectors};
+use common::{config, every_kind_of_file, files, ids, open};
+use nearfield::{Collection, Dtype, Effort, Error, IdType, Mode, SearchRequest, Vectors};
 
 const DIM: usize = 40;
 
-/// An indexed segment, tombstones on it, and a segment without an index.
+/// A file of every kind.
 fn collection(root: &Path, id_type: IdType) -> PathBuf {
     let path = root.join("c");
     let mut config = config(DIM);
     config.id_type = id_type;
     config.dtype = Dtype::F16;
     let collection = Collection::create(&path, config).unwrap();
-    upsert(&collection, 0, 1100);
-    collection.optimize(&Progress::new()).unwrap();
-    upsert(&collection, 0, 30);
+    every_kind_of_file(&collection);
     path
 }
 

@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{config, files, upsert};
-use nearfield::{Collection, Dtype, IdType};
+use common::{batch, config, files, ids, rescore, source, upsert};
+use nearfield::{Collection, Dtype, IdType, LoadOptions, Progress};
 
 /// FNV-1a. Not a CRC: that of bytes which end in their own CRC is a constant.
 fn hash(bytes: &[u8]) -> u64 {
@@ -13,7 +13,7 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The hash of every file of a small collection without an index, with tombstones.
+/// The hash of every file of a small collection without an index.
 fn hashes(id_type: IdType) -> Vec<(String, u64)> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("c");
@@ -22,11 +22,17 @@ fn hashes(id_type: IdType) -> Vec<(String, u64)> {
     config.space = Some("golden@1".parse().unwrap());
     let collection = Collection::create(&path, config).unwrap();
     upsert(&collection, 0, 90);
+    collection.optimize(&Progress::new()).unwrap();
     upsert(&collection, 3, 10);
+    rescore(&collection, 20, 30).unwrap();
+    let more = batch(&collection.config(), 90, 95);
+    collection.load(source(vec![more]), &LoadOptions::default(), &Progress::new()).unwrap();
+    collection.delete(&ids(id_type, 50, 53)).unwrap();
+    collection.close().unwrap();
     files(&path).into_iter().map(|(name, bytes)| (name, hash(&bytes))).collect()
 }
 
-fn assert_hashes(id_type: IdType, expected: [(&str, u64); 5]) {
+fn assert_hashes(id_type: IdType, expected: [(&str, u64); 7]) {
     let found = hashes(id_type);
     let found: Vec<_> = found.iter().map(|(name, hash)| (name.as_str(), *hash)).collect();
     assert_eq!(found, expected, "{found:#x?}");

@@ -51,7 +51,7 @@ fn points_come_back_after_reopening_in_every_memory_mode() {
             reader.verify().unwrap();
         }
         let writer = open(&path, Mode::Write).unwrap();
-        assert_eq!(writer.config(), &config);
+        assert_eq!(*writer.config(), config);
         writer.optimize(&Progress::new()).unwrap();
         assert_rows(&writer, 0, 1500);
         let stats = writer.stats().unwrap();
@@ -136,6 +136,7 @@ fn tombstones_survive_reopening_and_fully_dead_segments_go() {
     let vectors = Vectors::from_f32(4, &data).unwrap();
     let all = Ids::U64((0..2000).collect());
     writer.upsert(&all, &vectors, None, &Progress::new()).unwrap();
+    writer.optimize(&Progress::new()).unwrap();
     let stats = writer.stats().unwrap();
     assert_eq!((stats.segments.len(), stats.points), (1, 2000), "{stats:?}");
     assert!(!common::files(&path).iter().any(|(name, _)| name.starts_with("tombstones")));

@@ -5,8 +5,8 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{config, files, open, upsert};
-use nearfield::{Collection, CollectionConfig, Error, Metric, Mode};
+use common::{batch, config, every_kind_of_file, files, open, rescore, source, upsert};
+use nearfield::{Collection, CollectionConfig, Error, LoadOptions, Metric, Mode, Progress};
 
 fn reason(path: &Path) -> String {
     let errors = [Mode::Read, Mode::Write].map(|mode| open(path, mode).unwrap_err());
@@ -62,12 +62,10 @@ fn garbage_in_every_file_is_corruption() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("c");
     let collection = Collection::create(&path, config(4)).unwrap();
-    upsert(&collection, 0, 1100);
-    collection.optimize(&nearfield::Progress::new()).unwrap();
-    upsert(&collection, 0, 5);
+    every_kind_of_file(&collection);
     drop(collection);
     let files = files(&path);
-    assert_eq!(files.len(), 5, "CURRENT, a manifest, two segments, tombstones");
+    assert_eq!(files.len(), 7, "CURRENT, a manifest, two segments, what changed, a log");
     let other = vec![0xAB_u8; 10_000];
     for (name, good) in &files {
         for bad in [&b""[..], b"PK\x03\x04", &other, &vec![0; good.len()]] {
@@ -93,7 +91,9 @@ fn a_sound_file_of_another_state_is_found() {
     let dir = tempfile::tempdir().unwrap();
     let (one, two) = (dir.path().join("one"), dir.path().join("two"));
     for (path, rows) in [(&one, 50), (&two, 60)] {
-        upsert(&Collection::create(path, config(4)).unwrap(), 0, rows);
+        let collection = Collection::create(path, config(4)).unwrap();
+        upsert(&collection, 0, rows);
+        collection.optimize(&Progress::new()).unwrap();
     }
     fs::copy(two.join("segments/1.seg"), one.join("segments/1.seg")).unwrap();
     let error = open(&one, Mode::Read).unwrap_err();
@@ -102,13 +102,25 @@ fn a_sound_file_of_another_state_is_found() {
     let (one, two) = (dir.path().join("three"), dir.path().join("four"));
     for (path, from) in [(&one, 3), (&two, 4)] {
         let collection = Collection::create(path, config(4)).unwrap();
-        upsert(&collection, 0, 90);
+        every_kind_of_file(&collection);
+        upsert(&collection, 100 + from, 110);
+        rescore(&collection, 120 + from, 130).unwrap();
+        collection.optimize(&Progress::new()).unwrap();
         upsert(&collection, from, from + 7);
+        rescore(&collection, 20 + from, 30).unwrap();
+        let more = batch(&collection.config(), 2000, 2010);
+        collection.load(source(vec![more]), &LoadOptions::default(), &Progress::new()).unwrap();
     }
     open(&one, Mode::Read).unwrap();
-    fs::copy(two.join("tombstones/1-1.del"), one.join("tombstones/1-1.del")).unwrap();
-    let error = open(&one, Mode::Read).unwrap_err();
-    assert!(matches!(error, Error::Corruption { .. }), "{error}");
+    for (name, good) in files(&one) {
+        if !["tombstones", "attributes", "wal"].iter().any(|kind| name.starts_with(kind)) {
+            continue;
+        }
+        fs::copy(two.join(&name), one.join(&name)).unwrap();
+        let error = open(&one, Mode::Read).unwrap_err();
+        assert!(matches!(error, Error::Corruption { .. }), "{name}: {error}");
+        fs::write(one.join(&name), good).unwrap();
+    }
 }
 
 #[test]

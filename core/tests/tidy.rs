@@ -46,7 +46,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("vfs", &["error"]),
     ("codec", &["error"]),
     ("format", &["error"]),
-    ("manifest", &["error", "types", "metric", "config", "curve", "codec", "format"]),
+    ("wal", &["error", "vfs", "format"]),
+    ("manifest", &["error", "types", "metric", "config", "curve", "codec", "format", "wal"]),
     // Where both meet.
     (
         "segment",
@@ -81,6 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "segment",
         ],
     ),
+    ("compaction", &["graph"]),
     (
         "collection",
         &[
@@ -103,6 +105,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "manifest",
             "segment",
             "retrieval",
+            "wal",
+            "compaction",
         ],
     ),
     // Tests of the whole, from inside.

@@ -1,15 +1,18 @@
 //! Calibrate: recall against effort from the caller's own queries. The segments stay as they are;
 //! the new curves go into the manifest.
 
-use super::commit::Change;
+use std::sync::Arc;
+
+use super::commit::Swap;
+use super::draft::position_of;
 use super::plan::checked_queries;
-use super::{Collection, View, pool};
+use super::{Collection, View, lock, pool};
 use crate::codes::rotation::splitmix;
 use crate::config::{Effort, Progress, SearchRequest};
 use crate::curve::Curve;
 use crate::error::{Error, Result};
 use crate::graph::calibrate::{self, QUERIES_MAX, Subject, Watch};
-use crate::segment::SegmentHandle;
+use crate::segment::{Origin, SegmentHandle};
 use crate::types::Vectors;
 
 /// Fewer queries than this say too little.
@@ -22,10 +25,13 @@ pub(super) fn calibrate(
     queries: &Vectors<'_>,
     progress: &Progress,
 ) -> Result<()> {
-    let mut change = Change::begin(collection, "calibrate")?;
+    let shared = &collection.shared;
+    shared.check_writable("calibrate")?;
     let config = collection.config();
-    let queries = sample(&checked_queries(config, queries)?, config.dim)?;
-    let base = change.base().clone();
+    let queries = sample(&checked_queries(&config, queries)?, config.dim)?;
+    // A merge would take away what is learned on.
+    let _merging = shared.begin_merge();
+    let base = shared.view("calibrate")?;
     let indexed = base.segments.iter().filter(|s| s.curve().is_some()).count();
     progress.begin(calibrate::steps(queries.len() / config.dim) * indexed as u64);
     let watch = |steps| {
@@ -36,12 +42,25 @@ pub(super) fn calibrate(
     if indexed == 0 {
         return Ok(());
     }
-    for (position, handle) in base.segments.iter().enumerate() {
+    let mut learned = Vec::new();
+    for handle in &base.segments {
         if let Some(curve) = pool()?.install(|| learn(handle, &queries, &watch))? {
-            change.calibrate(position, curve);
+            learned.push((Arc::clone(&handle.segment), curve));
         }
     }
-    change.commit()
+    let mut committer = lock(&shared.committer);
+    committer.check("calibrate")?;
+    let view = shared.view("calibrate")?;
+    let mut segments = view.segments.clone();
+    for (segment, curve) in learned {
+        let Some(position) = position_of(&segments, &segment) else { continue };
+        let mut handle = SegmentHandle::clone(&segments[position]);
+        if let Origin::Sealed(record) = &mut handle.origin {
+            record.curve = Some(curve);
+        }
+        segments[position] = Arc::new(handle);
+    }
+    Swap::of(&view).records(segments).run(shared, &mut committer)
 }
 
 /// At most [`QUERIES_MAX`] of the queries, in random order, as some sizes are measured with the

@@ -1,44 +1,125 @@
 //! The one commit point.
 //!
-//! A [`Change`] writes new files beside the live ones. Its commit syncs their directories, writes
-//! and syncs the manifest that names them, and renames a new `CURRENT` over the old one. Before
-//! the rename the old state is live and the new files are orphans, which the next writer removes;
-//! after it the new state is live and the old files are. A failure up to the manifest leaves the
-//! old state and removes the new files; one from there on leaves open which of the two is live on
-//! disk, so the writer stops: reopening finds out.
+//! A [`Swap`] names new files beside the live ones. It syncs the log and the files' directories,
+//! writes and syncs the manifest that names them, and renames a new `CURRENT` over the old one.
+//! Before the rename the old state is live and the new files are orphans, which the next writer
+//! removes; after it the new state is live and the old files are. A failure up to the manifest
+//! leaves the old state and removes the new files; one from there on leaves open which of the two
+//! is live on disk, so the writer stops: reopening finds out.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::state::open_written;
 use super::view::View;
-use super::{Collection, Writer};
-use crate::curve::Curve;
+use super::{Shared, lock};
+use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::graph::BuiltIndex;
 use crate::manifest::{
-    CURRENT, CURRENT_NEW, SegmentRecord, TombstoneRecord, encode_current, manifest_file,
-    segment_file, tombstones_file,
+    AttributesRecord, CURRENT, CURRENT_NEW, ConfigRecord, Manifest, SegmentRecord, TombstoneRecord,
+    attributes_file, encode_current, manifest_file, segment_file, tombstones_file,
 };
-use crate::segment::{Dead, Kept, SegmentHandle, write_segment};
+use crate::segment::{Dead, Kept, Origin, SegmentHandle, changes, write_segment};
 use crate::types::Durability;
-use crate::vfs::Directory;
+use crate::vfs::{Directory, Lock};
+use crate::wal;
 
-/// The next state in the making. Dropped before the commit, it leaves nothing behind.
-pub(super) struct Change<'a> {
-    collection: &'a Collection,
-    writer: MutexGuard<'a, Writer>,
-    base: Arc<View>,
-    segments: Vec<Next>,
-    next_segment: u64,
-    /// Files written so far that no manifest names yet.
-    written: Vec<String>,
+/// What a writer holds, one thread at a time.
+pub(super) struct Committer {
+    /// `None` once closed.
+    pub(super) lock: Option<Lock>,
+    /// The failure after which nothing is written any more.
+    pub(super) poisoned: Option<String>,
+    /// The file of the log that is appended to; `None` before the first write and in memory.
+    pub(super) wal: Option<wal::Writer>,
+    /// Marks of the files of the log before that one.
+    pub(super) wals: Vec<wal::Mark>,
+    /// What pieces that are written to now say about their place in the log; 0 if there are none.
+    pub(super) active: u64,
+    pub(super) next_wal: u64,
+    pub(super) next_unit: u64,
 }
 
-/// A segment of the next state.
-struct Next {
-    handle: Arc<SegmentHandle>,
-    /// The dead slots, where they differ from the handle's.
-    dead: Option<Dead>,
+impl Committer {
+    /// Whether it may write.
+    pub(super) fn check(&self, operation: &'static str) -> Result<()> {
+        if let Some(cause) = &self.poisoned {
+            return Err(Error::Poisoned { cause: cause.clone() });
+        }
+        if self.lock.is_none() {
+            return Err(Error::Closed { operation });
+        }
+        Ok(())
+    }
+
+    /// Stops the writer: nobody knows what is on disk.
+    pub(super) fn poison(&mut self, error: Error) -> Error {
+        self.poisoned.get_or_insert_with(|| error.to_string());
+        error
+    }
+
+    /// The files of the log as they are for certain.
+    fn marks(&self) -> Vec<wal::Mark> {
+        let last = self.wal.as_ref().map(wal::Writer::durable);
+        self.wals.iter().copied().chain(last).collect()
+    }
+
+    /// Whether a manifest says that everything is there that is.
+    pub(super) fn is_marked(&self, manifest: &Manifest) -> bool {
+        let last = self.wal.as_ref().map(|wal| (wal.durable(), wal.length()));
+        let synced = last.is_none_or(|(durable, length)| durable.length == length);
+        synced && self.marks() == manifest.wals
+    }
+
+    /// Ends the growing of the pieces that are written to: what comes next gets a new file.
+    pub(super) fn freeze(&mut self) -> Result<()> {
+        if let Some(mut wal) = self.wal.take() {
+            if let Err(error) = wal.sync() {
+                return Err(self.poison(error));
+            }
+            self.wals.push(wal.durable());
+        }
+        self.active = 0;
+        Ok(())
+    }
+
+    /// Has a file of the log to append to.
+    pub(super) fn ensure_active(&mut self, shared: &Shared) -> Result<()> {
+        if self.active != 0 {
+            return Ok(());
+        }
+        let id = self.next_wal;
+        if shared.on_disk() {
+            let wal = wal::Writer::create(&shared.directory, id, self.next_unit)?;
+            let name = wal.durable().file();
+            self.next_wal += 1;
+            self.wal = Some(wal);
+            let view = shared.view("write")?;
+            if let Err(error) = Swap::of(&view).written(name).run(shared, self) {
+                self.wal = None;
+                return Err(error);
+            }
+        } else {
+            self.next_wal += 1;
+        }
+        self.active = id;
+        Ok(())
+    }
+}
+
+/// A change of what is live on disk.
+pub(super) struct Swap {
+    segments: Vec<Arc<SegmentHandle>>,
+    config: Arc<CollectionConfig>,
+    stored: ConfigRecord,
+    /// Whether what died and was replaced is written out, so that the log is no longer needed
+    /// for it.
+    save: bool,
+    /// Files of the log up to this one are no longer needed.
+    sealed_through: u64,
+    /// Files written so far that no manifest names yet.
+    written: Vec<String>,
 }
 
 /// Names the manifest of this version as the live one.
@@ -47,186 +128,245 @@ pub(super) fn swap_current(directory: &Directory, version: u64) -> Result<()> {
     directory.rename(CURRENT_NEW, CURRENT)
 }
 
-impl<'a> Change<'a> {
-    /// Begins a change; waits for the one before.
-    pub(super) fn begin(collection: &'a Collection, operation: &'static str) -> Result<Self> {
-        let base = collection.view(operation)?;
-        let Some(writer) = collection.writer() else { return Err(Error::ReadOnly { operation }) };
-        let Ok(writer) = writer.lock() else {
-            return Err(Error::Poisoned { cause: "a worker panicked".to_owned() });
-        };
-        if let Some(cause) = &writer.poisoned {
-            return Err(Error::Poisoned { cause: cause.clone() });
+impl Swap {
+    /// Names what a view names.
+    pub(super) fn of(view: &View) -> Self {
+        Self {
+            segments: view.segments.clone(),
+            config: Arc::clone(&view.config),
+            stored: view.manifest.config.clone(),
+            save: false,
+            sealed_through: 0,
+            written: Vec::new(),
         }
-        if writer.lock.is_none() {
-            return Err(Error::Closed { operation });
-        }
-        // Again: the change before this one may have swapped it.
-        drop(base);
-        let base = collection.view(operation)?;
-        let segments =
-            base.segments.iter().map(|h| Next { handle: Arc::clone(h), dead: None }).collect();
-        let next_segment = base.next_segment;
-        Ok(Self { collection, writer, base, segments, next_segment, written: Vec::new() })
     }
 
-    /// The state before.
-    pub(super) fn base(&self) -> &Arc<View> {
-        &self.base
+    /// With a file that was just written.
+    pub(super) fn written(mut self, name: String) -> Self {
+        self.written.push(name);
+        self
     }
 
-    /// Drops segments from this position of the base on.
-    pub(super) fn remove_from(&mut self, position: usize) {
-        self.segments.truncate(position);
+    /// With other segments. What died and was replaced is written out too, and the log up to a
+    /// file is let go of.
+    pub(super) fn segments(
+        mut self,
+        segments: Vec<Arc<SegmentHandle>>,
+        sealed_through: u64,
+    ) -> Self {
+        self.segments = segments;
+        self.save = true;
+        self.sealed_through = sealed_through;
+        self
     }
 
-    /// Marks these points dead in the segments that are left.
-    pub(super) fn bury(&mut self, points: &Kept) -> Result<()> {
-        for next in &mut self.segments {
-            let finder = next.handle.segment.finder()?;
-            for id in points.ids() {
-                let Some(slot) = finder.find(id).filter(|slot| next.handle.is_alive(*slot)) else {
-                    continue;
-                };
-                let before = || match &next.handle.dead {
-                    Some(dead) => (**dead).clone(),
-                    None => Dead::none(next.handle.segment.rows()),
-                };
-                next.dead.get_or_insert_with(before).insert(slot);
+    /// With the same segments, but for what the manifest alone knows of them.
+    pub(super) fn records(mut self, segments: Vec<Arc<SegmentHandle>>) -> Self {
+        self.segments = segments;
+        self
+    }
+
+    /// With another configuration: more columns.
+    pub(super) fn config(mut self, config: CollectionConfig, stored: ConfigRecord) -> Self {
+        self.config = Arc::new(config);
+        self.stored = stored;
+        self
+    }
+
+    /// Makes it live, on disk and for the next search.
+    pub(super) fn run(mut self, shared: &Shared, committer: &mut Committer) -> Result<()> {
+        let done = self.try_run(shared, committer);
+        if done.is_err() {
+            for name in &self.written {
+                shared.directory.remove_if_there(name);
             }
         }
-        Ok(())
+        done
     }
 
-    /// Replaces the curve of the segment at this position of the base, before any is dropped.
-    pub(super) fn calibrate(&mut self, position: usize, curve: Curve) {
-        if let Some(next) = self.segments.get_mut(position) {
-            let SegmentHandle { record, segment, dead } = &*next.handle;
-            let record = SegmentRecord { curve: Some(curve), ..record.clone() };
-            let (segment, dead) = (Arc::clone(segment), dead.clone());
-            next.handle = Arc::new(SegmentHandle { record, segment, dead });
+    fn try_run(&mut self, shared: &Shared, committer: &mut Committer) -> Result<()> {
+        let old = shared.view("commit")?;
+        if let Some(Err(error)) = committer.wal.as_mut().map(wal::Writer::sync) {
+            return Err(committer.poison(error));
         }
-    }
-
-    /// Writes a segment of these points; it becomes the newest.
-    pub(super) fn add(&mut self, points: &Kept, index: Option<&BuiltIndex>) -> Result<()> {
-        let id = self.next_segment;
-        self.next_segment += 1;
-        let (directory, config) = (&self.collection.directory, &self.base.config);
-        let name = segment_file(id);
-        self.written.push(name.clone());
-        let sealed = write_segment(directory, &name, config, points, index)?;
-        let record = SegmentRecord {
-            id,
-            length: sealed.length,
-            seal: sealed.seal,
-            rows: points.len() as u32,
-            tombstones: None,
-            curve: None,
-        };
-        let segment = Arc::new(open_written(directory, &record, config)?);
-        let handle = Arc::new(SegmentHandle { record, segment, dead: None });
-        self.segments.push(Next { handle, dead: None });
-        Ok(())
-    }
-
-    /// Makes the next state the live one.
-    pub(super) fn commit(mut self) -> Result<()> {
-        let directory = &self.collection.directory;
-        let mut segments = Vec::new();
-        for next in std::mem::take(&mut self.segments) {
-            let handle = match next.dead {
-                Some(dead) => bury_in(directory, &next.handle, dead, &mut self.written)?,
-                None => next.handle,
-            };
-            if handle.alive() > 0 {
-                segments.push(handle);
-            }
+        if self.save {
+            self.save_changes(shared, committer.next_unit)?;
         }
-        directory.sync("segments")?;
-        directory.sync("tombstones")?;
-        let view = View {
-            config: Arc::clone(&self.base.config),
-            stored: self.base.stored.clone(),
-            version: self.base.version + 1,
-            next_segment: self.next_segment,
-            segments,
+        let through = self.sealed_through;
+        let wals: Vec<_> = committer.marks().into_iter().filter(|w| w.id > through).collect();
+        let manifest = Manifest {
+            version: old.manifest.version + 1,
+            config: self.stored.clone(),
+            next_segment: shared.next_segment.load(Ordering::Relaxed),
+            latest_us: old.manifest.latest_us,
+            next_unit: committer.next_unit,
+            next_wal: committer.next_wal,
+            wals,
+            segments: self.segments.iter().filter_map(|s| s.record().cloned()).collect(),
         };
-        let name = manifest_file(view.version);
+        self.sync_directories(&shared.directory)?;
+        let name = manifest_file(manifest.version);
         self.written.push(name.clone());
-        directory.write_bytes(&name, &view.manifest().encode()?)?;
-        directory.sync("")?;
-        if let Err(error) = self.publish(view.version) {
-            self.writer.poisoned = Some(error.to_string());
+        shared.directory.write_bytes(&name, &manifest.encode()?)?;
+        shared.directory.sync("")?;
+        if let Err(error) = self.publish(&shared.directory, manifest.version) {
             // Maybe live: the next writer to open finds out.
             self.written.clear();
-            return Err(error);
+            return Err(committer.poison(error));
         }
         self.written.clear();
-        let view = Arc::new(view);
-        let mut current = self.collection.view.write().unwrap_or_else(PoisonError::into_inner);
-        *current = Some(Arc::clone(&view));
-        drop(current);
-        self.remove_old(&view);
+        committer.wals.retain(|w| w.id > through);
+        let view = View {
+            config: Arc::clone(&self.config),
+            manifest: Arc::new(manifest),
+            segments: std::mem::take(&mut self.segments),
+        };
+        let removed = removed_files(&old.manifest, &view.manifest);
+        shared.publish(view);
+        lock(&shared.garbage).remove(&shared.directory, removed);
         Ok(())
     }
 
-    fn publish(&self, version: u64) -> Result<()> {
-        let directory = &self.collection.directory;
+    /// Writes out what died and was replaced; lets go of segments that have no points left.
+    fn save_changes(&mut self, shared: &Shared, next_unit: u64) -> Result<()> {
+        let mut saved = Vec::with_capacity(self.segments.len());
+        for handle in &self.segments {
+            let Some(record) = handle.record() else {
+                saved.push(Arc::clone(handle));
+                continue;
+            };
+            if handle.alive() == 0 {
+                continue;
+            }
+            let mut record = SegmentRecord { applied: next_unit, ..record.clone() };
+            self.written.extend(save_dead(&shared.directory, handle, &mut record)?);
+            self.written.extend(save_patch(shared, &self.config, handle, &mut record)?);
+            let mut handle = SegmentHandle::clone(handle);
+            handle.origin = Origin::Sealed(record);
+            handle.patched = false;
+            saved.push(Arc::new(handle));
+        }
+        self.segments = saved;
+        Ok(())
+    }
+
+    fn sync_directories(&self, directory: &Directory) -> Result<()> {
+        for parent in ["segments", "tombstones", "attributes"] {
+            if self.written.iter().any(|name| name.starts_with(parent)) {
+                directory.sync(parent)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&self, directory: &Directory, version: u64) -> Result<()> {
         swap_current(directory, version)?;
-        match self.base.config.durability {
+        match self.config.durability {
             Durability::Sync => directory.sync(""),
             // What a power cut may undo is the rename: a whole suffix of commits.
             Durability::Buffered => Ok(()),
         }
     }
-
-    /// Unlinks what only the state before names. Searches in it keep their mappings.
-    fn remove_old(&self, view: &View) {
-        let files = |view: &View| {
-            let records = view.segments.iter().map(|s| &s.record);
-            let names = records.flat_map(|r| [Some(r.file()), r.tombstones_file()]);
-            let mut names: Vec<String> = names.flatten().collect();
-            names.push(manifest_file(view.version));
-            names
-        };
-        let live = files(view);
-        let old = files(&self.base);
-        old.iter().filter(|name| !live.contains(name)).for_each(|name| {
-            self.collection.directory.remove_if_there(name);
-        });
-    }
 }
 
-/// Writes the next generation of a segment's tombstones.
-fn bury_in(
+/// Writes the next generation of a segment's tombstones, if it has more; its name.
+fn save_dead(
     directory: &Directory,
     handle: &SegmentHandle,
-    dead: Dead,
-    written: &mut Vec<String>,
-) -> Result<Arc<SegmentHandle>> {
-    let mut record = handle.record.clone();
-    if dead.count() < record.rows {
-        let generation = record.tombstones.as_ref().map_or(0, |t| t.generation) + 1;
-        let file = dead.encode();
-        let name = tombstones_file(record.id, generation);
-        written.push(name.clone());
-        directory.write_bytes(&name, &file)?;
-        record.tombstones = Some(TombstoneRecord {
-            generation,
-            length: file.len() as u64,
-            seal: Dead::seal(&file),
-            dead: dead.count(),
-        });
+    record: &mut SegmentRecord,
+) -> Result<Option<String>> {
+    let Some(dead) = &handle.dead else { return Ok(None) };
+    // Dead slots never come back: as many means the same.
+    if record.tombstones.as_ref().is_some_and(|t| t.dead == dead.count()) || dead.count() == 0 {
+        return Ok(None);
     }
-    let segment = Arc::clone(&handle.segment);
-    Ok(Arc::new(SegmentHandle { record, segment, dead: Some(Arc::new(dead)) }))
+    let generation = record.tombstones.as_ref().map_or(0, |t| t.generation) + 1;
+    let file = dead.encode();
+    let name = tombstones_file(record.id, generation);
+    directory.write_bytes(&name, &file)?;
+    let (length, seal) = (file.len() as u64, Dead::seal(&file));
+    record.tombstones = Some(TombstoneRecord { generation, length, seal, dead: dead.count() });
+    Ok(Some(name))
 }
 
-impl Drop for Change<'_> {
-    fn drop(&mut self) {
-        for name in &self.written {
-            self.collection.directory.remove_if_there(name);
+/// Writes the next generation of a segment's replaced values, if there are new ones; its name.
+fn save_patch(
+    shared: &Shared,
+    config: &CollectionConfig,
+    handle: &SegmentHandle,
+    record: &mut SegmentRecord,
+) -> Result<Option<String>> {
+    let Some(patch) = handle.patch.as_ref().filter(|_| handle.patched) else { return Ok(None) };
+    let generation = record.attributes.as_ref().map_or(0, |a| a.generation) + 1;
+    let file = changes::encode(patch, handle.segment.rows(), &config.schema);
+    let name = attributes_file(record.id, generation);
+    shared.directory.write_bytes(&name, &file)?;
+    let (length, seal) = (file.len() as u64, changes::seal(&file));
+    record.attributes = Some(AttributesRecord { generation, length, seal });
+    Ok(Some(name))
+}
+
+/// Files that only the old manifest needs. Searches in its state keep their mappings.
+fn removed_files(old: &Manifest, new: &Manifest) -> Vec<String> {
+    let live = new.files();
+    let mut removed: Vec<String> =
+        old.files().into_iter().filter(|name| !live.contains(name)).collect();
+    removed.push(manifest_file(old.version));
+    removed
+}
+
+/// Files that can go, and who still copies them.
+#[derive(Debug, Default)]
+pub(super) struct Garbage {
+    pins: usize,
+    waiting: Vec<String>,
+}
+
+impl Garbage {
+    fn remove(&mut self, directory: &Directory, files: Vec<String>) {
+        self.waiting.extend(files);
+        if self.pins == 0 {
+            self.waiting.drain(..).for_each(|name| directory.remove_if_there(&name));
+        }
+    }
+
+    /// Files stay from now on.
+    pub(super) fn pin(&mut self) {
+        self.pins += 1;
+    }
+
+    /// One who wanted them is done.
+    pub(super) fn unpin(&mut self, directory: &Directory) {
+        self.pins = self.pins.saturating_sub(1);
+        self.remove(directory, Vec::new());
+    }
+}
+
+/// Writes a segment of these points; the manifest doesn't name it yet.
+pub(super) fn write_sealed(
+    shared: &Shared,
+    config: &CollectionConfig,
+    points: &Kept,
+    index: Option<&BuiltIndex>,
+) -> Result<SegmentHandle> {
+    let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
+    let name = segment_file(id);
+    let sealed = write_segment(&shared.directory, &name, config, points, index)?;
+    let record = SegmentRecord {
+        id,
+        length: sealed.length,
+        seal: sealed.seal,
+        rows: points.len() as u32,
+        applied: 0,
+        tombstones: None,
+        attributes: None,
+        curve: None,
+    };
+    match open_written(&shared.directory, &record, config) {
+        Ok(segment) => Ok(SegmentHandle::sealed(record, Arc::new(segment))),
+        Err(error) => {
+            shared.directory.remove_if_there(&name);
+            Err(error)
         }
     }
 }

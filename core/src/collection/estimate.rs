@@ -1,7 +1,7 @@
 //! How much memory a build will take: told before it starts, and refused where there is clearly
 //! less.
 
-use super::Collection;
+use super::Shared;
 use super::pool::threads;
 use super::view::View;
 use crate::error::{Error, Result};
@@ -33,8 +33,8 @@ pub(super) struct Points {
 
 impl Points {
     /// Bytes at the peak of building the segment.
-    fn needed(&self, collection: &Collection) -> Result<u64> {
-        let config = collection.config();
+    fn needed(&self, shared: &Shared) -> Result<u64> {
+        let config = shared.config();
         let vector = (config.dim * config.dtype.bytes()) as u64;
         let id = if config.id_type == IdType::Str { STRING } else { 0 };
         let rows = self.count.saturating_mul(vector + ROW + id).saturating_add(self.attributes);
@@ -47,7 +47,7 @@ impl Points {
             growth = graph::memory::of_build(self.count, config.dim, &options, threads()?);
         }
         // Copies of the finished file in memory, beside what it was written from.
-        let copies = match (collection.path(), config.memory) {
+        let copies = match (shared.path.as_deref(), config.memory) {
             (None, _) => 2,
             (Some(_), MemoryMode::Heap) => 1,
             _ => 0,
@@ -61,28 +61,27 @@ impl Points {
         Ok([base, rows, self.mapped, growth].into_iter().fold(0, u64::saturating_add))
     }
 
-    fn estimate(&self, collection: &Collection) -> Result<MemoryEstimate> {
-        let needed = self.needed(collection)?;
+    fn estimate(&self, shared: &Shared) -> Result<MemoryEstimate> {
+        let needed = self.needed(shared)?;
         Ok(MemoryEstimate { needed, available: Room::now()?.available() })
     }
 }
 
 /// What there was before a build took anything, to compare its needs with.
-#[derive(Debug)]
 pub(super) struct Budget<'a> {
-    collection: &'a Collection,
+    shared: &'a Shared,
     room: Room,
     operation: &'static str,
 }
 
 impl<'a> Budget<'a> {
-    pub(super) fn new(collection: &'a Collection, operation: &'static str) -> Result<Self> {
-        Ok(Self { collection, room: Room::now()?, operation })
+    pub(super) fn new(shared: &'a Shared, operation: &'static str) -> Result<Self> {
+        Ok(Self { shared, room: Room::now()?, operation })
     }
 
     /// Refuses what clearly can't be built.
     pub(super) fn check(&self, points: Points) -> Result<()> {
-        let needed = points.needed(self.collection)?;
+        let needed = points.needed(self.shared)?;
         // Mapped files give way.
         let Some(available) = self.room.lacks(needed, points.mapped) else { return Ok(()) };
         Err(Error::ResourceLimit {
@@ -99,25 +98,25 @@ impl<'a> Budget<'a> {
 }
 
 /// See [`Collection::estimate_load`].
-pub(super) fn load(collection: &Collection, count: u64, attributes: u64) -> Result<MemoryEstimate> {
-    collection.view("estimate_load")?;
-    Points { count, attributes, mapped: 0 }.estimate(collection)
+pub(super) fn load(shared: &Shared, count: u64, attributes: u64) -> Result<MemoryEstimate> {
+    shared.view("estimate_load")?;
+    Points { count, attributes, mapped: 0 }.estimate(shared)
 }
 
 /// See [`Collection::estimate_optimize`].
-pub(super) fn optimize(collection: &Collection) -> Result<MemoryEstimate> {
-    merged(collection, &*collection.view("estimate_optimize")?).estimate(collection)
+pub(super) fn optimize(shared: &Shared) -> Result<MemoryEstimate> {
+    merged(shared, &*shared.view("estimate_optimize")?).estimate(shared)
 }
 
 /// The points of all segments, which `optimize` gathers.
-pub(super) fn merged(collection: &Collection, view: &View) -> Points {
+pub(super) fn merged(shared: &Shared, view: &View) -> Points {
     let vector = (view.config.dim * view.config.dtype.bytes()) as u64;
     let (mut attributes, mut mapped) = (0, 0);
     for handle in &view.segments {
         let cold = handle.segment.bytes().cold;
         attributes += cold.saturating_sub(u64::from(handle.segment.rows()) * vector);
         // A file in memory has been taken already.
-        mapped += if collection.path().is_some() { cold } else { 0 };
+        mapped += if shared.on_disk() { cold } else { 0 };
     }
     Points { count: view.points(), attributes, mapped }
 }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use super::commit::Change;
+use super::commit::write_sealed;
 use super::input::Input;
+use super::merge::make_live;
 use super::{Collection, pool};
 use crate::config::{CollectionConfig, ImportOptions, Progress};
 use crate::error::{Error, Result};
@@ -56,11 +57,9 @@ pub(super) fn hnsw_rs(
         Some(path) => Collection::create(path, config)?,
         None => Collection::in_memory(config)?,
     };
-    let filled = (|| {
-        let mut change = Change::begin(&collection, "import")?;
-        change.add(&points, index.as_ref())?;
-        change.commit()
-    })();
+    let shared = &collection.shared;
+    let filled = write_sealed(shared, &shared.config(), &points, index.as_ref())
+        .and_then(|handle| make_live(shared, &points, handle));
     if let Err(error) = filled {
         drop(collection);
         if let Some(path) = path {

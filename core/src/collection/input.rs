@@ -10,7 +10,7 @@ use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::segment::Rows;
-use crate::segment::attributes::{Intake, strings, unpack};
+use crate::segment::attributes::{ColumnBuffer, Intake, strings, unpack};
 use crate::types::{Dtype, IdType, Ids, STRING_ID_BYTES_MAX, VectorData, Vectors};
 
 /// Rows of one call, so far.
@@ -254,6 +254,17 @@ pub(super) fn check_attributes<'b>(
         let found = format!("{} rows", batch.num_rows());
         return Err(Error::invalid("attributes", format!("{rows} rows, one an id"), found, ""));
     }
+    check_names(config, batch)?;
+    config
+        .schema
+        .columns()
+        .iter()
+        .map(|(name, _)| batch.column_by_name(name).map(Some).ok_or_else(|| missing_column(name)))
+        .collect()
+}
+
+/// Checks that every column of a batch is one of the schema, and there once.
+fn check_names(config: &CollectionConfig, batch: &RecordBatch) -> Result<()> {
     let schema = batch.schema();
     for (position, field) in schema.fields().iter().enumerate() {
         let name = field.name();
@@ -265,12 +276,29 @@ pub(super) fn check_attributes<'b>(
             return Err(Error::invalid("attributes", "every column once", format!("{name:?}"), ""));
         }
     }
-    config
-        .schema
-        .columns()
-        .iter()
-        .map(|(name, _)| batch.column_by_name(name).map(Some).ok_or_else(|| missing_column(name)))
-        .collect()
+    Ok(())
+}
+
+/// The columns of a batch that replaces values: their positions in the schema, ascending.
+pub(super) fn check_updates(
+    config: &CollectionConfig,
+    batch: &RecordBatch,
+    rows: usize,
+) -> Result<Vec<(usize, ColumnBuffer)>> {
+    if batch.num_rows() != rows && batch.num_columns() > 0 {
+        let found = format!("{} rows", batch.num_rows());
+        return Err(Error::invalid("attributes", format!("{rows} rows, one an id"), found, ""));
+    }
+    check_names(config, batch)?;
+    let mut columns = Vec::new();
+    for (position, (name, kind)) in config.schema.columns().iter().enumerate() {
+        if let Some(array) = batch.column_by_name(name) {
+            let mut buffer = ColumnBuffer::new(*kind);
+            buffer.append(array, Intake { column: name, first_row: 0 })?;
+            columns.push((position, buffer));
+        }
+    }
+    Ok(columns)
 }
 
 /// The error for a column of the schema that isn't there.

@@ -7,13 +7,12 @@ use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int8Type, UInt8T
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
-use super::commit::Change;
+use super::commit::write_sealed;
 use super::estimate::{Budget, Points};
 use super::input::{Input, missing_column, wrong_id_type};
-use super::{Collection, ingest, pool};
-use crate::config::{LoadOptions, LoadReport, Progress};
+use super::{Collection, merge, pool};
+use crate::config::{CollectionConfig, LoadOptions, LoadReport, Progress};
 use crate::error::{Error, Result};
-use crate::graph::ROWS_MIN;
 use crate::segment::attributes::ListRows;
 use crate::types::{IdType, Ids, VectorData, Vectors};
 
@@ -23,16 +22,18 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     options: &LoadOptions,
     progress: &Progress,
 ) -> Result<LoadReport> {
-    let mut change = Change::begin(collection, "load")?;
-    let budget = Budget::new(collection, "load")?;
+    let shared = &collection.shared;
+    shared.check_writable("load")?;
+    let config = shared.config();
+    let budget = Budget::new(shared, "load")?;
     let mut attributes = 0;
-    let mut input = Input::new(collection.config());
+    let mut input = Input::new(&config);
     let mut report = LoadReport::default();
     progress.begin(0);
     for batch in batches {
         let batch = batch.map_err(|e| Error::Source(Box::new(e)))?;
-        take_batch(collection, &mut input, &batch, options, &mut report)?;
-        attributes += attribute_bytes(collection, &batch);
+        take_batch(&config, &mut input, &batch, options, &mut report)?;
+        attributes += attribute_bytes(&config, &batch);
         budget.check(Points { count: input.len() as u64, attributes, mapped: 0 })?;
         progress.advance(batch.num_rows() as u64);
         progress.check("load")?;
@@ -44,42 +45,35 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     // Reading is the first half, building the second.
     progress.begin(2 * rows as u64);
     progress.advance(rows as u64);
-    if rows < ROWS_MIN {
-        let rows = input.finish();
-        report.points = rows.distinct() as u64;
-        ingest::add_unindexed(&mut change, rows)?;
-    } else {
-        let rows = input.finish();
-        let points = pool()?.install(|| rows.keep_last());
-        report.points = points.len() as u64;
-        let index = ingest::build(collection, &points, progress)?;
-        progress.check("load")?;
-        change.bury(&points)?;
-        change.add(&points, index.as_ref())?;
-    }
+    let rows = input.finish();
+    let points = pool()?.install(|| rows.keep_last());
+    report.points = points.len() as u64;
+    let index = merge::build(&config, &points, pool()?, progress)?;
     progress.check("load")?;
-    change.commit()?;
+    let handle = write_sealed(shared, &config, &points, index.as_ref())?;
+    drop(index);
+    merge::make_live(shared, &points, handle)?;
+    shared.worker.wake();
     let (done, total) = progress.get();
     progress.advance(total.saturating_sub(done));
     Ok(report)
 }
 
 /// Bytes of a batch that become attributes.
-fn attribute_bytes(collection: &Collection, batch: &RecordBatch) -> u64 {
-    let names = collection.config().schema.columns().iter().map(|(name, _)| name);
+fn attribute_bytes(config: &CollectionConfig, batch: &RecordBatch) -> u64 {
+    let names = config.schema.columns().iter().map(|(name, _)| name);
     let columns = names.filter_map(|name| batch.column_by_name(name));
     columns.map(|c| c.to_data().get_slice_memory_size().unwrap_or_default() as u64).sum()
 }
 
 /// Appends the rows of a batch.
 fn take_batch(
-    collection: &Collection,
+    config: &CollectionConfig,
     input: &mut Input<'_>,
     batch: &RecordBatch,
     options: &LoadOptions,
     report: &mut LoadReport,
 ) -> Result<()> {
-    let config = collection.config();
     let first = input.len() as u64;
     let vectors = find(batch, &options.vector, "the vectors")?;
     match &options.id {

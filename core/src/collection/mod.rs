@@ -1,30 +1,39 @@
 //! A collection: a directory of segments behind one manifest. The only place with locks and
 //! threads.
 //!
-//! Readers take the current [`View`] and never wait. Writers take turns; each builds the next
-//! state beside the current one and swaps it in one [`commit`].
+//! Readers take the current [`View`] and never wait. Writers are committed in groups
+//! ([`group`]): applied to a [`draft`] of the next state, appended to the log, synced once, then
+//! published. What the manifest names changes in one [`commit`]: when what has grown is sealed and
+//! when segments are merged ([`merge`]), by a thread beside the writers ([`worker`]).
 
 mod calibrate;
 mod commit;
+mod draft;
 mod estimate;
 mod get;
+mod group;
 #[cfg(test)]
 mod hostile;
 mod import;
-mod ingest;
 mod input;
 mod load;
+mod merge;
 mod open;
+mod operation;
 mod plan;
 mod pool;
 mod search;
 mod state;
 mod stats;
 mod view;
+mod worker;
+mod write;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
 
 use arrow_array::RecordBatch;
 
@@ -34,33 +43,104 @@ use crate::config::{
 use crate::error::{Error, Result};
 use crate::results::{MemoryEstimate, Points, Stats, VerifyReport};
 use crate::segment::SegmentHandle;
-use crate::types::{Durability, Ids, Vectors};
+use crate::types::{Ids, Vectors};
+use crate::vfs::Directory;
 #[cfg(test)]
 use crate::vfs::Vfs;
-use crate::vfs::{Directory, Lock};
+use crate::wal;
+
+use commit::{Committer, Garbage};
+use group::Group;
+use worker::Worker;
 
 pub(crate) use pool::pool;
 pub(crate) use view::{Place, View};
 
 /// An open collection. Shared by reference between threads; every method takes `&self`.
 pub struct Collection {
-    config: Arc<CollectionConfig>,
+    shared: Arc<Shared>,
+    /// The thread that seals and merges, in a handle that writes.
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the calls and the thread of a collection share.
+struct Shared {
     directory: Directory,
     /// `None` in memory.
     path: Option<PathBuf>,
+    /// That of the view, and of the last one once closed.
+    config: RwLock<Arc<CollectionConfig>>,
     /// `None` once closed.
     view: RwLock<Option<Arc<View>>>,
-    /// `None` in a handle that only reads. With the process that took the lock: a fork has a
+    /// Where a reader stands in the last file of the log.
+    tail: Mutex<Option<wal::Reader>>,
+    /// The process that took the writer's lock; `None` in a handle that only reads. A fork has a
     /// copy of this handle, which only reads too.
-    writer: Option<(u32, Mutex<Writer>)>,
+    owner: Option<u32>,
+    committer: Mutex<Committer>,
+    /// The right to replace segments by others.
+    merging: Mutex<()>,
+    group: Group,
+    worker: Worker,
+    garbage: Mutex<Garbage>,
+    next_segment: AtomicU64,
 }
 
-/// What a handle that may write holds.
-struct Writer {
-    /// `None` once closed.
-    lock: Option<Lock>,
-    /// The failure after which nothing is written any more.
-    poisoned: Option<String>,
+/// What a panic elsewhere left is sound: each of these changes in one step, or says so itself.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn on_disk(&self) -> bool {
+        self.path.is_some()
+    }
+
+    fn is_writable(&self) -> bool {
+        self.owner == Some(std::process::id())
+    }
+
+    fn config(&self) -> Arc<CollectionConfig> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether a write can begin.
+    fn check_writable(&self, operation: &'static str) -> Result<()> {
+        self.view(operation)?;
+        if !self.is_writable() {
+            return Err(Error::ReadOnly { operation });
+        }
+        lock(&self.committer).check(operation)
+    }
+
+    /// Commits a request, together with those of others.
+    fn commit(&self, request: group::Request) -> Result<u64> {
+        self.group.commit(self, request)
+    }
+
+    /// The state that a search sees, however long it takes.
+    fn view(&self, operation: &'static str) -> Result<Arc<View>> {
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        view.clone().ok_or(Error::Closed { operation })
+    }
+
+    /// Lets the next search see another state.
+    fn publish(&self, view: View) {
+        let view = Arc::new(view);
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view.config);
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Some(view);
+    }
+
+    /// Puts every acknowledged write on disk, and says in the manifest that it is there.
+    fn flush(&self, operation: &'static str) -> Result<()> {
+        let mut committer = lock(&self.committer);
+        committer.check(operation)?;
+        let view = self.view(operation)?;
+        if !self.on_disk() || committer.is_marked(&view.manifest) {
+            return Ok(());
+        }
+        commit::Swap::of(&view).run(self, &mut committer)
+    }
 }
 
 impl Collection {
@@ -101,23 +181,31 @@ impl Collection {
         open::open(path.as_ref(), options)
     }
 
-    /// How it was created.
-    pub fn config(&self) -> &CollectionConfig {
-        &self.config
+    fn of(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared), thread: Mutex::new(None) }
+    }
+
+    /// Starts the thread that seals and merges, if the handle writes.
+    fn with_worker(self) -> Result<Self> {
+        if self.is_writable() {
+            *lock(&self.thread) = Some(worker::start(&self.shared)?);
+        }
+        Ok(self)
+    }
+
+    /// How it was created, and the columns that were added since.
+    pub fn config(&self) -> Arc<CollectionConfig> {
+        self.shared.config()
     }
 
     /// Where it is; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+        self.shared.path.as_deref()
     }
 
     /// Whether this handle may write.
     pub fn is_writable(&self) -> bool {
-        self.writer().is_some()
-    }
-
-    fn writer(&self) -> Option<&Mutex<Writer>> {
-        self.writer.as_ref().filter(|(owner, _)| *owner == std::process::id()).map(|(_, w)| w)
+        self.shared.is_writable()
     }
 
     /// Writes whole points, replacing those whose id is there already; the last of an id given
@@ -130,7 +218,19 @@ impl Collection {
         attributes: Option<&RecordBatch>,
         progress: &Progress,
     ) -> Result<()> {
-        ingest::upsert(self, ids, vectors, attributes, progress)
+        write::upsert(self, ids, vectors, attributes, progress)
+    }
+
+    /// Deletes points; unknown ids are ignored. How many there were. One atomic unit.
+    pub fn delete(&self, ids: &Ids) -> Result<u64> {
+        write::delete(self, ids)
+    }
+
+    /// Replaces values of the columns named, a row an id; the others and the vectors stay. The
+    /// last of an id given twice wins. [`Error::NotFound`] names the first id that isn't there.
+    /// One atomic unit.
+    pub fn update(&self, ids: &Ids, attributes: &RecordBatch) -> Result<()> {
+        write::update(self, ids, attributes)
     }
 
     /// Loads Arrow batches that hold an id column, a vector column (fixed-size or plain lists of
@@ -148,19 +248,19 @@ impl Collection {
 
     /// Seals what is growing and merges the segments into one; waits.
     pub fn optimize(&self, progress: &Progress) -> Result<()> {
-        ingest::optimize(self, progress)
+        merge::optimize(&self.shared, progress)
     }
 
     /// The memory that [`load`](Self::load) takes for so many points with so many bytes of
     /// attributes in all, and how much there is. A load that clearly doesn't fit is refused with
     /// [`Error::ResourceLimit`].
     pub fn estimate_load(&self, points: u64, attribute_bytes: u64) -> Result<MemoryEstimate> {
-        estimate::load(self, points, attribute_bytes)
+        estimate::load(&self.shared, points, attribute_bytes)
     }
 
     /// The memory that [`optimize`](Self::optimize) takes, and how much there is.
     pub fn estimate_optimize(&self) -> Result<MemoryEstimate> {
-        estimate::optimize(self)
+        estimate::optimize(&self.shared)
     }
 
     /// Learns recall against effort from these queries, at least 10 of the kind that will be
@@ -198,37 +298,56 @@ impl Collection {
     /// Puts every acknowledged write on disk.
     pub fn flush(&self) -> Result<()> {
         self.view("flush")?;
-        if self.is_writable() && self.config.durability == Durability::Buffered {
-            self.directory.sync("")?;
-        }
-        Ok(())
+        if self.is_writable() { self.shared.flush("flush") } else { Ok(()) }
     }
 
     /// The state of the collection.
     pub fn stats(&self) -> Result<Stats> {
-        Ok(stats::stats(&*self.view("stats")?, self.path.is_some()))
+        Ok(stats::stats(&*self.view("stats")?, self.shared.on_disk()))
     }
 
     /// Reads every byte of every file against its checksum.
     pub fn verify(&self) -> Result<VerifyReport> {
-        self.view("verify")?;
-        stats::verify(&self.directory)
+        let view = self.view("verify")?;
+        stats::verify(&view, &self.shared.directory, self.shared.on_disk())
     }
 
     /// Lets go of files and locks; later calls return [`Error::Closed`]. Idempotent. Waits for a
-    /// write that is under way.
+    /// write that is under way, interrupts a merge in the background, and puts every acknowledged
+    /// write on disk.
     pub fn close(&self) -> Result<()> {
-        if let Some(writer) = self.writer() {
-            writer.lock().unwrap_or_else(PoisonError::into_inner).lock = None;
+        let mut flushed = Ok(());
+        if self.is_writable() {
+            self.shared.worker.stop();
+            if let Some(thread) = lock(&self.thread).take() {
+                // It catches its panics.
+                let _ = thread.join();
+            }
+            let merging = lock(&self.shared.merging);
+            flushed = match self.shared.flush("close") {
+                // The failure was told to who wrote; the rest is on disk.
+                Err(Error::Closed { .. } | Error::Poisoned { .. }) => Ok(()),
+                flushed => flushed,
+            };
+            let mut committer = lock(&self.shared.committer);
+            committer.wal = None;
+            committer.lock = None;
+            drop(merging);
         }
-        *self.view.write().unwrap_or_else(PoisonError::into_inner) = None;
-        Ok(())
+        *self.shared.view.write().unwrap_or_else(PoisonError::into_inner) = None;
+        flushed
     }
 
     /// The state that a search sees, however long it takes.
     pub(crate) fn view(&self, operation: &'static str) -> Result<Arc<View>> {
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
-        view.clone().ok_or(Error::Closed { operation })
+        self.shared.view(operation)
+    }
+}
+
+impl Drop for Collection {
+    fn drop(&mut self) {
+        // Nobody is left to tell; what was acknowledged is in the log.
+        let _ = self.close();
     }
 }
 
@@ -251,9 +370,9 @@ impl Collection {
 impl fmt::Debug for Collection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Collection")
-            .field("path", &self.path)
+            .field("path", &self.shared.path)
             .field("writable", &self.is_writable())
-            .field("config", &self.config)
+            .field("config", &self.config())
             .finish_non_exhaustive()
     }
 }

@@ -3,11 +3,13 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
-use super::commit::swap_current;
+use super::commit::{Committer, Garbage, swap_current};
+use super::group::Group;
 use super::pool::check_environment;
-use super::state;
+use super::state::{self, Loaded};
 use super::view::View;
-use super::{Collection, Writer};
+use super::worker::Worker;
+use super::{Collection, Shared};
 use crate::config::{CollectionConfig, Mode, OpenOptions};
 use crate::error::{Error, Result};
 use crate::manifest::{
@@ -16,16 +18,17 @@ use crate::manifest::{
 use crate::vfs::{Directory, Lock, Locking, MemVfs, OsVfs, Vfs};
 
 const LOCK: &str = "LOCK";
-const SUBDIRECTORIES: [&str; 2] = ["segments", "tombstones"];
+const SUBDIRECTORIES: [&str; 4] = ["segments", "tombstones", "attributes", "wal"];
 
 pub(super) fn create(path: &Path, config: CollectionConfig) -> Result<Collection> {
-    create_in(Arc::new(OsVfs), path, Some(path), config)
+    create_in(Arc::new(OsVfs), path, Some(path), config)?.with_worker()
 }
 
 pub(super) fn in_memory(config: CollectionConfig) -> Result<Collection> {
-    create_in(Arc::new(MemVfs::default()), Path::new("(in memory)"), None, config)
+    create_in(Arc::new(MemVfs::default()), Path::new("(in memory)"), None, config)?.with_worker()
 }
 
+/// [`create`] on a file system of choice, without a thread that seals and merges.
 pub(super) fn create_in(
     vfs: Arc<dyn Vfs>,
     root: &Path,
@@ -40,45 +43,82 @@ pub(super) fn create_in(
     }
     let directory = Directory::new(vfs, root);
     // Also decides between two that create at once: only one makes the directory.
-    directory.create_dir("")?;
+    let mut made = true;
+    if let Err(error) = directory.create_dir("") {
+        if !is_unfinished(&directory) {
+            return Err(error);
+        }
+        made = false;
+    }
+    let lock = match lock(&directory) {
+        Ok(lock) => lock,
+        Err(error) => {
+            if made {
+                remove_unfinished(&directory);
+            }
+            return Err(error);
+        }
+    };
+    if !made && !is_unfinished(&directory) {
+        // Another one finished it meanwhile.
+        return Err(Error::AlreadyExists { path: root.to_owned() });
+    }
     match fill(&directory, &config) {
-        Ok(lock) => {
+        Ok(()) => {
             let manifest = Manifest::empty(&config);
             let view = View {
                 config: Arc::new(config),
-                stored: manifest.config,
-                version: manifest.version,
-                next_segment: manifest.next_segment,
+                manifest: Arc::new(manifest),
                 segments: Vec::new(),
             };
-            Ok(assemble(directory, path, view, Some(lock)))
+            let loaded = Loaded { view, wals: Vec::new(), next_unit: 1, tail: None };
+            Ok(assemble(directory, path, loaded, Some(lock)))
         }
         Err(error) => {
-            for name in [LOCK, CURRENT, CURRENT_NEW, &manifest_file(1)] {
-                directory.remove_if_there(name);
-            }
-            for name in SUBDIRECTORIES.iter().chain(&[""]) {
-                // The error that matters is the first.
-                let _ = directory.remove_dir(name);
-            }
+            remove_unfinished(&directory);
             Err(error)
         }
     }
 }
 
-/// Writes the files of an empty collection.
-fn fill(directory: &Directory, config: &CollectionConfig) -> Result<Lock> {
-    for name in SUBDIRECTORIES {
-        directory.create_dir(name)?;
+/// Whether a directory is what a `create` that was cut short leaves: files of ours only, and no
+/// `CURRENT`.
+fn is_unfinished(directory: &Directory) -> bool {
+    let Ok(names) = directory.list("") else { return false };
+    let ours = |name: &String| {
+        [LOCK, CURRENT_NEW].contains(&name.as_str())
+            || *name == manifest_file(1)
+            || (SUBDIRECTORIES.contains(&name.as_str())
+                && directory.list(name).is_ok_and(|inside| inside.is_empty()))
+    };
+    names.iter().any(|name| name == LOCK) && names.iter().all(ours)
+}
+
+/// Removes what a `create` wrote.
+fn remove_unfinished(directory: &Directory) {
+    for name in [CURRENT, CURRENT_NEW, &manifest_file(1), LOCK] {
+        directory.remove_if_there(name);
     }
-    let lock = lock(directory)?;
+    for name in SUBDIRECTORIES.iter().chain(&[""]) {
+        // The error that matters is the first.
+        let _ = directory.remove_dir(name);
+    }
+}
+
+/// Writes the files of an empty collection; some may be there from an attempt that was cut short.
+fn fill(directory: &Directory, config: &CollectionConfig) -> Result<()> {
+    for name in SUBDIRECTORIES {
+        match directory.create_dir(name) {
+            Ok(()) | Err(Error::AlreadyExists { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
     let manifest = Manifest::empty(config);
     directory.write_bytes(&manifest_file(manifest.version), &manifest.encode()?)?;
     directory.sync("")?;
     swap_current(directory, manifest.version)?;
     directory.sync("")?;
-    directory.sync_parent()?;
-    Ok(lock)
+    directory.sync_parent()
 }
 
 fn lock(directory: &Directory) -> Result<Lock> {
@@ -89,10 +129,10 @@ fn lock(directory: &Directory) -> Result<Lock> {
 }
 
 pub(super) fn open(path: &Path, options: OpenOptions) -> Result<Collection> {
-    open_in(Arc::new(OsVfs), path, options)
+    open_in(Arc::new(OsVfs), path, options)?.with_worker()
 }
 
-/// [`open`] on another file system than the system's.
+/// [`open`] on a file system of choice, without a thread that seals and merges.
 pub(super) fn open_in(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> Result<Collection> {
     check_environment()?;
     let directory = Directory::new(vfs, path);
@@ -104,39 +144,51 @@ pub(super) fn open_in(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> R
             Some(lock(&directory)?)
         }
     };
-    let view = state::read(&directory, options.memory)?;
+    let loaded = state::read(&directory, options.memory, None)?;
     if lock.is_some() {
-        remove_orphans(&directory, &view);
+        remove_orphans(&directory, &loaded.view);
     }
-    Ok(assemble(directory, Some(path), view, lock))
+    Ok(assemble(directory, Some(path), loaded, lock))
 }
 
 fn assemble(
     directory: Directory,
     path: Option<&Path>,
-    view: View,
+    loaded: Loaded,
     lock: Option<Lock>,
 ) -> Collection {
-    Collection {
-        config: Arc::clone(&view.config),
+    let Loaded { view, wals, next_unit, tail } = loaded;
+    let owner = lock.is_some().then(std::process::id);
+    let committer = Committer {
+        lock,
+        poisoned: None,
+        wal: None,
+        wals,
+        active: 0,
+        next_wal: view.manifest.next_wal,
+        next_unit,
+    };
+    Collection::of(Shared {
         directory,
         path: path.map(Path::to_owned),
+        next_segment: view.manifest.next_segment.into(),
+        config: RwLock::new(Arc::clone(&view.config)),
         view: RwLock::new(Some(Arc::new(view))),
-        writer: lock.map(|lock| {
-            (std::process::id(), Mutex::new(Writer { lock: Some(lock), poisoned: None }))
-        }),
-    }
+        tail: Mutex::new(tail),
+        owner,
+        committer: Mutex::new(committer),
+        merging: Mutex::new(()),
+        group: Group::default(),
+        worker: Worker::default(),
+        garbage: Mutex::new(Garbage::default()),
+    })
 }
 
 /// Removes what a crash left: files with names of ours that the manifest doesn't name. Files
 /// with other names are not ours to remove.
 fn remove_orphans(directory: &Directory, view: &View) {
-    let manifest = view.manifest();
-    let mut live = vec![manifest_file(manifest.version)];
-    for record in &manifest.segments {
-        live.push(record.file());
-        live.extend(record.tombstones_file());
-    }
+    let mut live = view.manifest.files();
+    live.push(manifest_file(view.manifest.version));
     let numbered = |name: &str, suffix: &str| {
         name.strip_suffix(suffix)
             .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit() || b == b'-'))
@@ -147,7 +199,7 @@ fn remove_orphans(directory: &Directory, view: &View) {
             orphans.push(name);
         }
     }
-    for (parent, suffix) in SUBDIRECTORIES.iter().zip([".seg", ".del"]) {
+    for (parent, suffix) in SUBDIRECTORIES.iter().zip([".seg", ".del", ".att", ".log"]) {
         let names = directory.list(parent).unwrap_or_default();
         let ours = names.iter().filter(|name| numbered(name, suffix));
         orphans.extend(ours.map(|name| format!("{parent}/{name}")));

@@ -1,8 +1,9 @@
 //! A request checked against a view, resolved once for all queries.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::View;
+use super::{SegmentHandle, View};
 use crate::config::{CollectionConfig, Decay, SearchRequest};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -45,6 +46,10 @@ impl<'a> Plan<'a> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now_us = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
         let excluded = excluded(view, request)?;
+        let column = |handle: &'a Arc<SegmentHandle>, position: usize| {
+            let (_, kind) = &view.config.schema.columns()[position];
+            handle.attribute(position, *kind)
+        };
         let segments: Result<Vec<_>> = view
             .segments
             .iter()
@@ -52,10 +57,10 @@ impl<'a> Plan<'a> {
             .map(|(handle, excluded)| {
                 let segment = &handle.segment;
                 let scorer = match decay {
-                    Some((position, decay)) => scorer(segment.attribute(position)?, decay, now_us),
+                    Some((position, decay)) => scorer(column(handle, position)?, decay, now_us),
                     None => Scorer::Plain,
                 };
-                let group = group.map(|position| segment.attribute(position)).transpose()?;
+                let group = group.map(|position| column(handle, position)).transpose()?;
                 Ok(SegmentPlan { ids: segment.ids()?, excluded, scorer, group })
             })
             .collect();

@@ -13,12 +13,28 @@ const THREADS: &str = "NEARFIELD_THREADS";
 const RAYON_THREADS: &str = "RAYON_NUM_THREADS";
 const THREADS_MAX: usize = 1_024;
 
-/// The pool and the process it was made in: threads don't survive a fork.
-static POOL: Mutex<Option<(u32, &'static ThreadPool)>> = Mutex::new(None);
+/// A pool and the process it was made in: threads don't survive a fork.
+type Slot = Mutex<Option<(u32, &'static ThreadPool)>>;
+
+static POOL: Slot = Mutex::new(None);
+static BACKGROUND: Slot = Mutex::new(None);
 
 /// The pool of this process, of [`threads`] threads; made at its first use, kept for ever.
 pub(crate) fn pool() -> Result<&'static ThreadPool> {
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    of_process(&POOL, "nearfield", threads)
+}
+
+/// The pool for merges beside queries: a quarter of the threads, at least one.
+pub(crate) fn background() -> Result<&'static ThreadPool> {
+    of_process(&BACKGROUND, "nearfield-merge", || Ok((threads()? / 4).max(1)))
+}
+
+fn of_process(
+    slot: &Slot,
+    name: &'static str,
+    threads: fn() -> Result<usize>,
+) -> Result<&'static ThreadPool> {
+    let mut pool = slot.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
     if let Some((owner, pool)) = *pool
         && owner == process
@@ -27,7 +43,7 @@ pub(crate) fn pool() -> Result<&'static ThreadPool> {
     }
     let built = ThreadPoolBuilder::new()
         .num_threads(threads()?)
-        .thread_name(|i| format!("nearfield-{i}"))
+        .thread_name(move |i| format!("{name}-{i}"))
         .build()
         .map_err(|e| Error::ResourceLimit {
             what: "threads".to_owned(),

@@ -1,4 +1,5 @@
-//! Reads a state from disk: `CURRENT`, the manifest it names, and the files that that names.
+//! Reads a state from disk: `CURRENT`, the manifest it names, the files that that names, and what
+//! the log has beyond them.
 //!
 //! A writer may replace the state meanwhile and unlink files of the old one. A reader that
 //! misses a file starts again from `CURRENT`; once all files are mapped they stay readable.
@@ -6,8 +7,11 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::draft::Draft;
+use super::operation::{self, Operation};
 use super::view::View;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
@@ -15,12 +19,15 @@ use crate::format::Fault;
 use crate::manifest::{
     CURRENT, MANIFEST_BYTES_MAX, Manifest, SegmentRecord, decode_current, manifest_file,
 };
-use crate::segment::{Dead, Segment, SegmentHandle};
+use crate::segment::{Dead, Segment, SegmentHandle, changes};
 use crate::types::MemoryMode;
 use crate::vfs::{Access, Directory};
+use crate::wal::{self, Mark};
 
 /// How often a reader starts again before it calls a missing file damage.
 const TRIES: usize = 20;
+/// Longest file of the log, and of replaced values. A limit against nonsense only.
+const WAL_BYTES_MAX: u64 = 1 << 40;
 /// Longest tombstones file: one bit for each of 2^32 rows.
 const TOMBSTONES_BYTES_MAX: u64 = (1 << 29) + 4096;
 
@@ -37,16 +44,38 @@ impl From<Error> for Failure {
     }
 }
 
-/// The live state; `memory` overrides the mode that the collection was created with.
-pub(super) fn read(directory: &Directory, memory: Option<MemoryMode>) -> Result<View> {
+/// A state as it was read.
+pub(super) struct Loaded {
+    pub(super) view: View,
+    /// The files of the log, as far as they could be read.
+    pub(super) wals: Vec<Mark>,
+    /// Not used by any unit of the log so far.
+    pub(super) next_unit: u64,
+    /// Where reading the last file of the log goes on.
+    pub(super) tail: Option<wal::Reader>,
+}
+
+/// The live state; `memory` overrides the mode that the collection was created with. Segments
+/// that are open in `before` are not opened again.
+pub(super) fn read(
+    directory: &Directory,
+    memory: Option<MemoryMode>,
+    before: Option<&View>,
+) -> Result<Loaded> {
     let mut tries = 1;
     loop {
-        match try_read(directory, memory) {
-            Ok(view) => return Ok(view),
+        match try_read(directory, memory, before) {
+            Ok(loaded) => return Ok(loaded),
             Err(Failure::Missing(_)) if tries < TRIES => tries += 1,
             Err(Failure::Missing(error) | Failure::Final(error)) => return Err(error),
         }
     }
+}
+
+/// The number of the live manifest.
+pub(super) fn live_version(directory: &Directory) -> Result<u64> {
+    let current = require_collection(directory)?;
+    decode_current(&current).map_err(|f| f.at(&directory.path(CURRENT)))
 }
 
 /// Whether the directory is a collection: it has a `CURRENT`.
@@ -90,9 +119,9 @@ fn named_file(directory: &Directory, name: &str, error: io::Error) -> Failure {
 fn try_read(
     directory: &Directory,
     memory: Option<MemoryMode>,
-) -> std::result::Result<View, Failure> {
-    let current = require_collection(directory)?;
-    let version = decode_current(&current).map_err(|f| f.at(&directory.path(CURRENT)))?;
+    before: Option<&View>,
+) -> std::result::Result<Loaded, Failure> {
+    let version = live_version(directory)?;
     let name = manifest_file(version);
     let path = directory.path(&name);
     let file =
@@ -109,41 +138,139 @@ fn try_read(
         config.memory = memory;
     }
     let mut segments = Vec::new();
-    for record in manifest.segments {
-        segments.push(Arc::new(open_segment(directory, record, &config)?));
+    for record in &manifest.segments {
+        let open = before.and_then(|view| same_segment(view, record));
+        segments.push(Arc::new(open_segment(directory, record, &config, open)?));
     }
-    Ok(View {
-        config: Arc::new(config),
-        stored: manifest.config,
-        version,
-        next_segment: manifest.next_segment,
-        segments,
-    })
+    let view = View { config: Arc::new(config), manifest: Arc::new(manifest), segments };
+    replay(directory, view)
+}
+
+/// The open segment of this record, if there is one.
+fn same_segment(view: &View, record: &SegmentRecord) -> Option<Arc<Segment>> {
+    let same =
+        |r: &SegmentRecord| (r.id, r.length, r.seal) == (record.id, record.length, record.seal);
+    let handle = view.segments.iter().find(|h| h.record().is_some_and(same))?;
+    Some(Arc::clone(&handle.segment))
+}
+
+/// Applies what the log has and the segments don't.
+fn replay(directory: &Directory, mut view: View) -> std::result::Result<Loaded, Failure> {
+    let manifest = Arc::clone(&view.manifest);
+    let mut draft = Draft::new(&view, 0);
+    let mut next_unit = None;
+    let (mut wals, mut tail) = (Vec::new(), None);
+    for (position, mark) in manifest.wals.iter().enumerate() {
+        let name = mark.file();
+        let file =
+            directory.read(&name, WAL_BYTES_MAX).map_err(|e| named_file(directory, &name, e))?;
+        let path = directory.path(&name);
+        let closed = position + 1 < manifest.wals.len();
+        let mut reader = wal::Reader::new(&file, *mark, closed).map_err(|f| f.at(&path))?;
+        if next_unit.is_some_and(|next| next != reader.next_unit()) {
+            let (expected, found) = (format!("unit {next_unit:?}"), reader.next_unit().to_string());
+            return Err(Fault::damage(0, "log header", expected, found).at(&path).into());
+        }
+        replay_file(&mut draft, &mut reader, &file, &view.config).map_err(|f| f.at(&path))?;
+        next_unit = Some(reader.next_unit());
+        wals.push(reader.mark());
+        tail = Some(reader);
+    }
+    view.segments = draft.finish()?;
+    let next_unit = next_unit.unwrap_or_default().max(manifest.next_unit);
+    Ok(Loaded { view, wals, next_unit, tail })
+}
+
+/// Why a unit could not be applied.
+pub(super) enum Unfit {
+    Fault(Fault),
+    Error(Error),
+}
+
+impl From<Fault> for Unfit {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<Error> for Unfit {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl Unfit {
+    /// The error about the file of the log at this path.
+    pub(super) fn at(self, path: &Path) -> Error {
+        match self {
+            Self::Fault(fault) => fault.at(path),
+            Self::Error(error) => error,
+        }
+    }
+}
+
+/// Applies the units of a file of the log from where the reader stands; how many there were.
+pub(super) fn replay_file(
+    draft: &mut Draft,
+    reader: &mut wal::Reader,
+    file: &[u8],
+    config: &CollectionConfig,
+) -> std::result::Result<u64, Unfit> {
+    let mut units = 0;
+    while let Some(unit) = reader.next(file)? {
+        draft.begin_unit(unit.number, reader.mark().id)?;
+        for (kind, payload, at) in unit.records {
+            let operation = operation::decode(kind, payload, config).ok_or_else(|| {
+                Fault::damage(at, "log", "an operation on this collection", "another")
+            })?;
+            match operation {
+                Operation::Upsert(rows) => draft.upsert(rows)?,
+                Operation::Delete(ids) => draft.delete(&ids).map(drop)?,
+                Operation::Update(update) => draft.update(&update, true)?,
+            }
+        }
+        units += 1;
+    }
+    Ok(units)
 }
 
 fn open_segment(
     directory: &Directory,
-    record: SegmentRecord,
+    record: &SegmentRecord,
     config: &CollectionConfig,
+    open: Option<Arc<Segment>>,
 ) -> std::result::Result<SegmentHandle, Failure> {
-    let segment = map_segment(directory, &record, config)?;
-    let dead = match (&record.tombstones, record.tombstones_file()) {
-        (Some(tombstones), Some(name)) => {
-            let file = directory
-                .read(&name, TOMBSTONES_BYTES_MAX)
-                .map_err(|e| named_file(directory, &name, e))?;
-            let path = directory.path(&name);
-            let dead = Dead::decode(&file, record.rows).map_err(|f| f.at(&path))?;
-            let found = (file.len() as u64, Dead::seal(&file), dead.count());
-            let stated = (tombstones.length, tombstones.seal, tombstones.dead);
-            if found != stated {
-                return Err(other_file(&name, stated, found).at(&path).into());
-            }
-            Some(Arc::new(dead))
-        }
-        _ => None,
+    let segment = match open {
+        Some(segment) => segment,
+        None => Arc::new(map_segment(directory, record, config)?),
     };
-    Ok(SegmentHandle { record, segment: Arc::new(segment), dead })
+    let mut handle = SegmentHandle::sealed(record.clone(), segment);
+    if let (Some(tombstones), Some(name)) = (&record.tombstones, record.tombstones_file()) {
+        let file = directory
+            .read(&name, TOMBSTONES_BYTES_MAX)
+            .map_err(|e| named_file(directory, &name, e))?;
+        let path = directory.path(&name);
+        let dead = Dead::decode(&file, record.rows).map_err(|f| f.at(&path))?;
+        let found = (file.len() as u64, Dead::seal(&file), dead.count());
+        let stated = (tombstones.length, tombstones.seal, tombstones.dead);
+        if found != stated {
+            return Err(other_file(&name, stated, found).at(&path).into());
+        }
+        handle.dead = Some(Arc::new(dead));
+    }
+    if let (Some(attributes), Some(name)) = (&record.attributes, record.attributes_file()) {
+        let file =
+            directory.read(&name, WAL_BYTES_MAX).map_err(|e| named_file(directory, &name, e))?;
+        let path = directory.path(&name);
+        let patch = changes::decode(&file, record.rows, &config.schema).map_err(|f| f.at(&path))?;
+        let found = (file.len() as u64, changes::seal(&file), record.rows);
+        let stated = (attributes.length, attributes.seal, record.rows);
+        if found != stated {
+            return Err(other_file(&name, stated, found).at(&path).into());
+        }
+        handle.patch = Some(Arc::new(patch));
+    }
+    Ok(handle)
 }
 
 fn map_segment(

@@ -3,7 +3,7 @@
 use super::state;
 use super::view::View;
 use crate::error::Result;
-use crate::manifest::encode_current;
+use crate::manifest::{SegmentRecord, encode_current};
 use crate::results::{SegmentStats, Stats, VerifyReport};
 use crate::segment::{SegmentBytes, verify_segment};
 use crate::types::MemoryMode;
@@ -11,34 +11,53 @@ use crate::vfs::Directory;
 
 /// Bytes of `CURRENT` and the manifest.
 fn manifest_bytes(view: &View) -> u64 {
-    let manifest = view.manifest().encode().map_or(0, |file| file.len());
-    (manifest + encode_current(view.version).len()) as u64
+    let manifest = view.manifest.encode().map_or(0, |file| file.len());
+    (manifest + encode_current(view.manifest.version).len()) as u64
 }
 
-fn tombstone_bytes(view: &View) -> u64 {
-    view.segments.iter().filter_map(|s| s.record.tombstones.as_ref()).map(|t| t.length).sum()
+/// Number and bytes of the files beside the segments and the manifest: what changed since they
+/// were sealed, and the log.
+fn beside(view: &View) -> (u64, u64) {
+    let of_segment = |s: &SegmentRecord| {
+        let tombstones = s.tombstones.as_ref().map(|t| t.length);
+        [tombstones, s.attributes.as_ref().map(|a| a.length)]
+    };
+    let changes = view.manifest.segments.iter().flat_map(of_segment).flatten();
+    let wals = view.manifest.wals.iter().map(|w| w.length);
+    changes.chain(wals).fold((0, 0), |(files, bytes), length| (files + 1, bytes + length))
 }
 
 pub(super) fn stats(view: &View, on_disk: bool) -> Stats {
     let mut all = SegmentBytes::default();
     let mut segments = Vec::with_capacity(view.segments.len());
+    let mut growing = SegmentStats::default();
     for handle in &view.segments {
         let bytes = handle.segment.bytes();
-        all.file += bytes.file;
         all.hot += bytes.hot;
         all.warm += bytes.warm;
         all.cold += bytes.cold;
         all.resident += bytes.resident;
+        let Some(record) = handle.record() else {
+            growing.rows += u64::from(handle.segment.rows());
+            growing.dead += u64::from(handle.segment.rows() - handle.alive());
+            growing.bytes += bytes.file;
+            continue;
+        };
+        all.file += bytes.file;
         segments.push(SegmentStats {
-            name: if on_disk { handle.record.file() } else { String::new() },
+            name: if on_disk { record.file() } else { String::new() },
             rows: u64::from(handle.segment.rows()),
             dead: u64::from(handle.segment.rows() - handle.alive()),
             indexed: handle.segment.index().is_some(),
             bytes: bytes.file,
         });
     }
+    if growing.rows > 0 {
+        growing.name = if on_disk { "(growing)".to_owned() } else { String::new() };
+        segments.push(growing);
+    }
     let config = &view.config;
-    let disk = all.file + tombstone_bytes(view) + manifest_bytes(view);
+    let disk = all.file + beside(view).1 + manifest_bytes(view);
     Stats {
         points: view.points(),
         dim: config.dim,
@@ -54,7 +73,7 @@ pub(super) fn stats(view: &View, on_disk: bool) -> Stats {
             .iter()
             .map(|(name, kind)| (name.clone(), kind.name().to_owned()))
             .collect(),
-        version: view.version,
+        version: view.manifest.version,
         segments,
         bytes_disk: if on_disk { disk } else { 0 },
         bytes_hot: all.hot,
@@ -64,19 +83,30 @@ pub(super) fn stats(view: &View, on_disk: bool) -> Stats {
     }
 }
 
-/// Reads the live state again, from its first file to its last, whatever this handle has open.
-pub(super) fn verify(directory: &Directory) -> Result<VerifyReport> {
-    let view = state::read(directory, Some(MemoryMode::Mapped))?;
-    // CURRENT and the manifest were read whole just now, the tombstones too.
+/// Reads the live state again, from its first file to its last, whatever this handle has open. In
+/// memory there are no files to read again.
+pub(super) fn verify(view: &View, directory: &Directory, on_disk: bool) -> Result<VerifyReport> {
+    if !on_disk {
+        let mut report = VerifyReport { points: view.points(), ..VerifyReport::default() };
+        for handle in &view.segments {
+            report.bytes += handle.segment.file_bytes();
+            report.blocks += verify_segment(&handle.segment)?;
+        }
+        return Ok(report);
+    }
+    let loaded = state::read(directory, Some(MemoryMode::Mapped), None)?;
+    let view = &loaded.view;
+    // CURRENT and the manifest were read whole just now, and all that lies beside the segments.
+    let (files, bytes) = beside(view);
     let mut report = VerifyReport {
-        files: 2,
-        bytes: manifest_bytes(&view) + tombstone_bytes(&view),
+        files: 2 + files,
+        bytes: manifest_bytes(view) + bytes,
         blocks: 0,
         points: view.points(),
     };
-    for handle in &view.segments {
-        report.files += 1 + u64::from(handle.record.tombstones.is_some());
-        report.bytes += handle.record.length;
+    for (handle, record) in view.segments.iter().filter_map(|h| Some((h, h.record()?))) {
+        report.files += 1;
+        report.bytes += record.length;
         report.blocks += verify_segment(&handle.segment)?;
     }
     Ok(report)

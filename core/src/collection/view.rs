@@ -6,7 +6,7 @@ use arrow_array::ArrayRef;
 
 use crate::config::CollectionConfig;
 use crate::error::Result;
-use crate::manifest::{ConfigRecord, Manifest};
+use crate::manifest::Manifest;
 use crate::segment::{Column, ColumnOut, IdRef, SegmentHandle};
 
 /// One state of a collection. Swapped whole; never changed.
@@ -14,13 +14,9 @@ use crate::segment::{Column, ColumnOut, IdRef, SegmentHandle};
 pub(crate) struct View {
     /// With the memory mode of the handle.
     pub(crate) config: Arc<CollectionConfig>,
-    /// As it was created.
-    pub(crate) stored: ConfigRecord,
-    /// Counts the commits.
-    pub(crate) version: u64,
-    /// Not used by any segment so far.
-    pub(crate) next_segment: u64,
-    /// Oldest first.
+    /// The manifest that is live on disk. The log has what it doesn't name.
+    pub(crate) manifest: Arc<Manifest>,
+    /// Sealed ones first, each kind oldest first. An id is alive in one of them at most.
     pub(crate) segments: Vec<Arc<SegmentHandle>>,
 }
 
@@ -33,16 +29,6 @@ pub(crate) struct Place {
 }
 
 impl View {
-    /// The manifest that names this state.
-    pub(crate) fn manifest(&self) -> Manifest {
-        Manifest {
-            version: self.version,
-            config: self.stored.clone(),
-            next_segment: self.next_segment,
-            segments: self.segments.iter().map(|s| s.record.clone()).collect(),
-        }
-    }
-
     /// Points alive.
     pub(crate) fn points(&self) -> u64 {
         self.segments.iter().map(|s| u64::from(s.alive())).sum()
@@ -67,10 +53,10 @@ impl View {
 
     /// The values of an attribute column at these places, as an Arrow array; null for `None`.
     pub(crate) fn gather(&self, position: usize, places: &[Option<Place>]) -> Result<ArrayRef> {
-        let columns: Result<Vec<Column<'_>>> =
-            self.segments.iter().map(|s| s.segment.attribute(position)).collect();
-        let columns = columns?;
         let (_, kind) = &self.config.schema.columns()[position];
+        let columns: Result<Vec<Column<'_>>> =
+            self.segments.iter().map(|s| s.attribute(position, *kind)).collect();
+        let columns = columns?;
         let mut out = ColumnOut::new(*kind);
         for place in places {
             let column = place.and_then(|p| Some((columns.get(p.segment as usize)?, p.slot)));

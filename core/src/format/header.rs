@@ -22,6 +22,9 @@ pub(crate) enum FileKind {
     Manifest,
     Segment,
     Tombstones,
+    Attributes,
+    /// Its length changes; the header states 0.
+    Wal,
 }
 
 impl FileKind {
@@ -30,11 +33,13 @@ impl FileKind {
             Self::Manifest => *b"NEARMAN\0",
             Self::Segment => *b"NEARSEG\0",
             Self::Tombstones => *b"NEARDEL\0",
+            Self::Attributes => *b"NEARATT\0",
+            Self::Wal => *b"NEARWAL\0",
         }
     }
 }
 
-/// The header of a file of `length` bytes in all.
+/// The header of a file of `length` bytes in all; 0 for a write-ahead log, which grows.
 pub(crate) fn encode_header(kind: FileKind, length: u64) -> [u8; HEADER_BYTES] {
     let mut header = Vec::with_capacity(HEADER_BYTES);
     header.extend_from_slice(&kind.magic());
@@ -84,6 +89,7 @@ pub(crate) fn decode_header(kind: FileKind, file: &[u8]) -> Result<(), Fault> {
         return Err(Fault::damage(24, "header", "zero", format!("{:#x}", word(24))));
     }
     let length = u64_at(header, 16).unwrap_or_default();
+    let found = if kind == FileKind::Wal { 0 } else { found };
     if length != found {
         let at = found.min(length);
         return Err(Fault::damage(at, "file", format!("{length} bytes"), format!("{found} bytes")));

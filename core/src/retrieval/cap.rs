@@ -23,10 +23,7 @@ impl<'a> GroupKey<'a> {
     /// The group of a slot.
     pub(crate) fn of(column: &Column<'a>, slot: u32) -> Option<Self> {
         match column.kind() {
-            AttributeType::Keyword => {
-                let code = column.keyword_code(slot)?;
-                column.dictionary()?.get(code).map(Self::Keyword)
-            }
+            AttributeType::Keyword => column.keyword(slot).map(Self::Keyword),
             AttributeType::Bool => column.bool(slot).map(Self::Bool),
             _ => column.i64(slot).map(Self::Integer),
         }

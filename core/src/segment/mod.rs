@@ -1,11 +1,14 @@
-//! One sealed segment: an immutable file of points, with an index over them or without.
+//! One segment: immutable bytes of points, with an index over them or without, in a file or, while
+//! it grows, in memory.
 //!
-//! Owns how points are laid out in sections and read in place. What changes after sealing (which
-//! rows are dead) lives beside it, in [`tombstones`]. A *slot* is the position of a point in a
+//! Owns how points are laid out in sections and read in place. What changes afterwards (which
+//! rows are dead, which values are replaced) lives beside it, in [`tombstones`] and [`changes`]. A *slot* is the position of a point in a
 //! segment; a *row* is the position of a point in the input.
 
 pub(crate) mod attributes;
+pub(crate) mod changes;
 mod checked;
+mod filter;
 mod handle;
 mod ids;
 mod meta;
@@ -16,10 +19,10 @@ mod verify;
 mod writer;
 
 pub(crate) use attributes::{Column, ColumnOut};
-pub(crate) use handle::SegmentHandle;
+pub(crate) use handle::{Origin, SegmentHandle};
 pub(crate) use ids::{IdColumn, IdRef};
-pub(crate) use reader::{Segment, SegmentBytes};
+pub(crate) use reader::{Finder, Segment, SegmentBytes};
 pub(crate) use rows::{Kept, Rows};
 pub(crate) use tombstones::Dead;
 pub(crate) use verify::verify_segment;
-pub(crate) use writer::write_segment;
+pub(crate) use writer::{build_segment, write_segment};

@@ -10,10 +10,12 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::attributes::{Column, ColumnParts};
 use super::checked::Checked;
+use super::filter::IdFilter;
 use super::ids::{IdColumn, IdRef, check_offsets};
 use super::meta::SegmentMeta;
 use crate::codec;
@@ -46,6 +48,8 @@ pub(crate) struct Segment {
     vectors: Range<usize>,
     ids: IdParts,
     columns: Vec<ColumnParts>,
+    /// Made when a writer first asks.
+    filter: OnceLock<IdFilter>,
 }
 
 #[derive(Debug)]
@@ -72,23 +76,34 @@ pub(crate) struct Finder<'a> {
     ids: IdColumn<'a>,
     order: &'a [[u8; 4]],
     rows: u32,
+    filter: Option<&'a IdFilter>,
 }
 
-impl Finder<'_> {
+impl<'a> Finder<'a> {
     /// The slot of an id.
     pub(crate) fn find(&self, id: IdRef<'_>) -> Option<u32> {
-        let slot = |position: usize| self.order.get(position).map(|s| u32::from_le_bytes(*s));
-        let (mut low, mut high) = (0, self.order.len());
-        while low < high {
-            let middle = low.midpoint(high);
-            let slot = slot(middle)?;
-            match self.ids.get(slot).cmp(&id) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-                std::cmp::Ordering::Equal => return (slot < self.rows).then_some(slot),
-            }
+        if self.filter.is_some_and(|filter| !filter.may_contain(id)) {
+            return None;
         }
-        None
+        let position = self.lower_bound(id);
+        let slot = self.slot(position)?;
+        (self.ids.get(slot) == id).then_some(slot)
+    }
+
+    /// The slot at a position in the order of ids.
+    pub(crate) fn slot(&self, position: usize) -> Option<u32> {
+        let slot = self.order.get(position).map(|s| u32::from_le_bytes(*s));
+        slot.filter(|slot| *slot < self.rows)
+    }
+
+    /// The first position in the order of ids whose id is not below this one.
+    pub(crate) fn lower_bound(&self, id: IdRef<'_>) -> usize {
+        self.order.partition_point(|slot| self.ids.get(u32::from_le_bytes(*slot)) < id)
+    }
+
+    /// The id of a slot.
+    pub(crate) fn id(&self, slot: u32) -> IdRef<'a> {
+        self.ids.get(slot)
     }
 }
 
@@ -153,7 +168,10 @@ impl Segment {
         };
         let meta: SegmentMeta = codec::decode(meta.all(&file, sums)?)
             .map_err(|found| bad_meta("what a writer wrote", found))?;
-        if meta.shape != Shape::of(config) {
+        let mut shape = Shape::of(config);
+        // Columns that were added later are missing.
+        shape.columns.truncate(meta.shape.columns.len());
+        if meta.shape != shape {
             return Err(bad_meta("a segment of this collection", format!("{:?}", meta.shape)));
         }
         let rows = u64::from(meta.rows);
@@ -186,8 +204,9 @@ impl Segment {
         let codes = bulk(SectionKind::Codes)?;
         let edges = bulk(SectionKind::Edges)?;
         let refine = bulk(SectionKind::Refine)?;
-        let mut columns = Vec::with_capacity(config.schema.len());
-        for (position, (_, kind)) in config.schema.columns().iter().enumerate() {
+        let mut columns = Vec::with_capacity(shape.columns.len());
+        let present = config.schema.columns().iter().take(shape.columns.len());
+        for (position, (_, kind)) in present.enumerate() {
             let column = position as u32;
             let find = |kind| sections.optional(kind, column);
             columns.push(ColumnParts::new(*kind, meta.rows, find)?);
@@ -216,6 +235,7 @@ impl Segment {
             vectors,
             ids,
             columns,
+            filter: OnceLock::new(),
             table,
             file,
         })
@@ -320,7 +340,15 @@ impl Segment {
     /// Finds ids.
     pub(crate) fn finder(&self) -> Result<Finder<'_>> {
         let order = self.id_order()?;
-        Ok(Finder { ids: self.ids()?, order, rows: self.meta.rows })
+        Ok(Finder { ids: self.ids()?, order, rows: self.meta.rows, filter: self.filter.get() })
+    }
+
+    /// [`Self::finder`] for looking up many ids that mostly aren't there.
+    pub(crate) fn filtered_finder(&self) -> Result<Finder<'_>> {
+        let ids = self.ids()?;
+        let rows = self.meta.rows;
+        self.filter.get_or_init(|| IdFilter::new((0..rows).map(|s| ids.get(s)), rows as usize));
+        self.finder()
     }
 
     /// Slots in ascending order of their ids.
@@ -329,18 +357,20 @@ impl Segment {
         Ok(order.as_chunks().0)
     }
 
-    /// The attribute column at a position of the schema, which must have one there.
-    pub(crate) fn attribute(&self, position: usize) -> Result<Column<'_>> {
-        let parts = self.columns.get(position).ok_or_else(|| {
-            let columns = format!("below {}", self.columns.len());
-            Error::invalid("column position", columns, position.to_string(), "")
-        })?;
-        parts.column(&self.file, self.sums(), &self.path)
+    /// The attribute column at a position of the schema; `None` where it was added later.
+    pub(crate) fn attribute(&self, position: usize) -> Result<Option<Column<'_>>> {
+        let Some(parts) = self.columns.get(position) else { return Ok(None) };
+        parts.column(&self.file, self.sums(), &self.path).map(Some)
     }
 
     /// Number of attribute columns.
     pub(super) fn columns(&self) -> usize {
         self.columns.len()
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.file.len() as u64
     }
 
     /// Bytes by how often they are read.

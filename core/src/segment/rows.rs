@@ -1,12 +1,10 @@
 //! Points gathered in memory, in the order in which they were written.
 
-use std::collections::HashSet;
-
 use rayon::slice::ParallelSliceMut;
 
 use super::attributes::ColumnBuffer;
+use super::handle::SegmentHandle;
 use super::ids::IdRef;
-use super::reader::Segment;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::types::{IdType, Ids};
@@ -48,10 +46,10 @@ impl Rows {
         self.ids.len()
     }
 
-    /// Number of different ids.
-    pub(crate) fn distinct(&self) -> usize {
-        let ids = (0..self.len()).filter_map(|row| IdRef::at(&self.ids, row));
-        ids.collect::<HashSet<_>>().len()
+    /// Bytes of the vectors and, roughly, of the values.
+    pub(crate) fn bytes(&self) -> usize {
+        let of_row = |row: usize| self.columns.iter().map(|c| c.row_bytes(row)).sum::<usize>();
+        self.vectors.len() + (0..self.len()).map(of_row).sum::<usize>()
     }
 
     /// Checks that a segment can hold `more` rows than there are.
@@ -69,9 +67,10 @@ impl Rows {
         })
     }
 
-    /// Appends slots of a segment.
-    pub(crate) fn append_slots(&mut self, segment: &Segment, slots: &[u32]) -> Result<()> {
+    /// Appends slots of a segment, with the values that they have now.
+    pub(crate) fn append_slots(&mut self, handle: &SegmentHandle, slots: &[u32]) -> Result<()> {
         self.check_room(slots.len())?;
+        let segment = &handle.segment;
         let (ids, originals) = (segment.ids()?, segment.originals());
         self.vectors.reserve(slots.len() * originals.row_bytes());
         for slot in slots.iter().copied() {
@@ -83,7 +82,7 @@ impl Rows {
             self.vectors.extend_from_slice(originals.row(slot as usize));
         }
         for (position, column) in self.columns.iter_mut().enumerate() {
-            column.append_slots(&segment.attribute(position)?, slots)?;
+            column.append_slots(&handle.attribute(position, column.kind())?, slots)?;
         }
         Ok(())
     }
@@ -103,19 +102,24 @@ impl Rows {
         Ok(())
     }
 
-    /// Keeps the last row of every id, in order. Sorts in the current rayon pool.
+    /// Whether sorting takes less time than sharing the work would.
+    pub(crate) fn is_small(&self) -> bool {
+        self.len() < 4_096
+    }
+
+    /// Keeps the last row of every id, in order. Sorts in the current rayon pool, unless they are
+    /// few.
     pub(crate) fn keep_last(mut self) -> Kept {
         let rows = self.len() as u32;
         let mut sorted: Vec<u32> = (0..rows).collect();
-        match &self.ids {
-            Ids::U64(ids) => {
-                sorted.par_sort_unstable_by_key(|row| (ids[*row as usize], *row));
-            }
-            Ids::Str(ids) => {
-                sorted.par_sort_unstable_by(|a, b| {
-                    ids[*a as usize].cmp(&ids[*b as usize]).then(a.cmp(b))
-                });
-            }
+        let order = |a: &u32, b: &u32| {
+            let key = |row: u32| (IdRef::at(&self.ids, row as usize), row);
+            key(*a).cmp(&key(*b))
+        };
+        if self.is_small() {
+            sorted.sort_unstable_by(order);
+        } else {
+            sorted.par_sort_unstable_by(order);
         }
         let id = |row: &u32| IdRef::at(&self.ids, *row as usize);
         let last = |i: &usize| sorted.get(i + 1).is_none_or(|next| id(next) != id(&sorted[*i]));

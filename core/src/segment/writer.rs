@@ -1,15 +1,18 @@
-//! Writes a sealed segment: once, front to back.
+//! Writes a segment, to a file or to memory: once, front to back.
+
+use std::path::Path;
 
 use super::meta::SegmentMeta;
+use super::reader::Segment;
 use super::rows::Kept;
 use crate::codec;
 use crate::config::CollectionConfig;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{BlockSums, Layout, Planned, SectionKind, crc};
 use crate::graph::BuiltIndex;
 use crate::originals::Originals;
 use crate::types::Ids;
-use crate::vfs::{Directory, FileWriter};
+use crate::vfs::{Bytes, Directory, FileWriter};
 
 /// Bytes of vectors gathered before they are written.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -54,33 +57,65 @@ pub(crate) fn write_segment(
     points: &Kept,
     index: Option<&BuiltIndex>,
 ) -> Result<Sealed> {
-    // Slot to point: the order of the index, else that of the points.
-    let identity: Vec<u32>;
-    let order = if let Some(index) = index {
-        &index.order
-    } else {
-        identity = (0..points.len() as u32).collect();
-        &identity
-    };
-    let sections = sections(config, points, index, order)?;
-    let planned: Vec<Planned> = sections.iter().map(Section::planned).collect();
-    let layout = Layout::new(&planned);
+    let order = order_of(points, index);
+    let sections = sections(config, points, index, &order)?;
+    let layout = layout_of(&sections);
     let mut seal = 0;
     directory.write(name, |file| {
-        let mut out = Out { file, at: 0, sums: BlockSums::default() };
-        out.raw(&layout.head)?;
-        for (section, offset) in sections.iter().zip(&layout.offsets) {
-            out.section(section, *offset)?;
-        }
-        let sums = std::mem::take(&mut out.sums).into_bytes();
-        out.pad_to(layout.offsets.last().copied().unwrap_or_default())?;
-        out.raw(&sums)?;
-        out.pad_to(layout.footer_at)?;
-        let footer = layout.footer(&sums);
-        seal = crc(&footer);
-        out.raw(&footer)
+        seal = write_all(&sections, &layout, Sink::File(file))?;
+        Ok(())
     })?;
     Ok(Sealed { length: layout.file_length, seal })
+}
+
+/// The bytes of a segment of these points, without an index, in memory. `path` is for errors.
+pub(crate) fn build_segment(
+    path: &Path,
+    config: &CollectionConfig,
+    points: &Kept,
+) -> Result<Segment> {
+    let order = order_of(points, None);
+    let sections = sections(config, points, None, &order)?;
+    let layout = layout_of(&sections);
+    let length = usize::try_from(layout.file_length).unwrap_or(usize::MAX);
+    let mut failed = None;
+    let bytes = Bytes::filled(length, |out| {
+        failed = write_all(&sections, &layout, Sink::Memory(out)).err();
+    });
+    match (failed, bytes) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(Error::io(path, "allocate memory for the points", error)),
+        (None, Ok(bytes)) => Segment::open(bytes, path, config),
+    }
+}
+
+/// Slot to point: the order of the index, else that of the points.
+fn order_of(points: &Kept, index: Option<&BuiltIndex>) -> Vec<u32> {
+    match index {
+        Some(index) => index.order.clone(),
+        None => (0..points.len() as u32).collect(),
+    }
+}
+
+fn layout_of(sections: &[Section<'_>]) -> Layout {
+    let planned: Vec<Planned> = sections.iter().map(Section::planned).collect();
+    Layout::new(&planned)
+}
+
+/// Writes the sections; the seal.
+fn write_all(sections: &[Section<'_>], layout: &Layout, sink: Sink<'_>) -> Result<u32> {
+    let mut out = Out { sink, at: 0, sums: BlockSums::default() };
+    out.raw(&layout.head)?;
+    for (section, offset) in sections.iter().zip(&layout.offsets) {
+        out.section(section, *offset)?;
+    }
+    let sums = std::mem::take(&mut out.sums).into_bytes();
+    out.pad_to(layout.offsets.last().copied().unwrap_or_default())?;
+    out.raw(&sums)?;
+    out.pad_to(layout.footer_at)?;
+    let footer = layout.footer(&sums);
+    out.raw(&footer)?;
+    Ok(crc(&footer))
 }
 
 fn sections<'a>(
@@ -132,17 +167,31 @@ fn sections<'a>(
     Ok(sections)
 }
 
+/// Where the bytes go.
+enum Sink<'a> {
+    File(&'a mut FileWriter),
+    /// Zeroed, and as long as the segment.
+    Memory(&'a mut [u8]),
+}
+
 /// A segment that is being written.
 struct Out<'a> {
-    file: &'a mut FileWriter,
+    sink: Sink<'a>,
     at: u64,
     sums: BlockSums,
 }
 
 impl Out<'_> {
     fn raw(&mut self, bytes: &[u8]) -> Result<()> {
+        let start = self.at as usize;
         self.at += bytes.len() as u64;
-        self.file.append(bytes)
+        match &mut self.sink {
+            Sink::File(file) => file.append(bytes),
+            Sink::Memory(out) => {
+                out[start..start + bytes.len()].copy_from_slice(bytes);
+                Ok(())
+            }
+        }
     }
 
     fn summed(&mut self, bytes: &[u8]) -> Result<()> {
@@ -152,6 +201,9 @@ impl Out<'_> {
 
     fn pad_to(&mut self, offset: u64) -> Result<()> {
         const ZEROS: [u8; 4096] = [0; 4096];
+        if matches!(self.sink, Sink::Memory(_)) {
+            self.at = self.at.max(offset);
+        }
         while self.at < offset {
             let more = (offset - self.at).min(ZEROS.len() as u64) as usize;
             self.raw(&ZEROS[..more])?;

@@ -67,17 +67,20 @@ impl Directory {
         name: &str,
         fill: impl FnOnce(&mut FileWriter) -> Result<()>,
     ) -> Result<()> {
-        let path = self.path(name);
-        let output = self.vfs.create(&path).map_err(|e| Error::io(&path, "create the file", e))?;
-        let mut writer = FileWriter { output, path };
-        let done = fill(&mut writer).and_then(|()| {
-            writer.output.sync().map_err(|e| Error::io(&writer.path, "sync the file", e))
-        });
+        let mut writer = self.start(name)?;
+        let done = fill(&mut writer).and_then(|()| writer.sync());
         if done.is_err() {
             drop(writer);
             self.remove_if_there(name);
         }
         done
+    }
+
+    /// Starts a file that is appended to for long.
+    pub(crate) fn start(&self, name: &str) -> Result<FileWriter> {
+        let path = self.path(name);
+        let output = self.vfs.create(&path).map_err(|e| Error::io(&path, "create the file", e))?;
+        Ok(FileWriter { output, path })
     }
 
     /// [`Self::write`] of bytes at hand.
@@ -121,5 +124,15 @@ pub(crate) struct FileWriter {
 impl FileWriter {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
         self.output.write_all(bytes).map_err(|e| Error::io(&self.path, "write the file", e))
+    }
+
+    /// Makes everything appended durable.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.output.sync().map_err(|e| Error::io(&self.path, "sync the file", e))
+    }
+
+    /// [`Self::sync`], but for times and the like.
+    pub(crate) fn sync_data(&mut self) -> Result<()> {
+        self.output.sync_data().map_err(|e| Error::io(&self.path, "sync the file", e))
     }
 }

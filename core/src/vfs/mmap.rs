@@ -69,6 +69,14 @@ impl Bytes {
         })
     }
 
+    /// `len` bytes of anonymous memory, zeroed, then filled.
+    pub(crate) fn filled(len: usize, fill: impl FnOnce(&mut [u8])) -> io::Result<Self> {
+        Self::anonymous(len, |out| {
+            fill(out);
+            Ok(())
+        })
+    }
+
     fn anonymous(len: usize, fill: impl FnOnce(&mut [u8]) -> io::Result<()>) -> io::Result<Self> {
         if len == 0 {
             return Ok(Self(Arc::new(Region::Empty)));

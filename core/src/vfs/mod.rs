@@ -65,7 +65,6 @@ pub(crate) trait Output: Send {
     fn sync(&mut self) -> io::Result<()>;
 
     /// [`Self::sync`], but for times and the like: what reading the bytes back needs.
-    #[expect(dead_code, reason = "the write path that comes next calls it")]
     fn sync_data(&mut self) -> io::Result<()>;
 }
 

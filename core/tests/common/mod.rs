@@ -12,8 +12,8 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field};
 use nearfield::{
-    AttributeType, Collection, CollectionConfig, IdType, Ids, Metric, Mode, OpenOptions, Progress,
-    Schema, Vectors,
+    AttributeType, Collection, CollectionConfig, IdType, Ids, LoadOptions, Metric, Mode,
+    OpenOptions, Progress, Schema, Vectors,
 };
 
 /// A stream of numbers that is the same everywhere.
@@ -114,6 +114,26 @@ pub fn upsert(collection: &Collection, from: u64, to: u64) {
     collection.upsert(&ids, &vectors, attributes.as_ref(), &Progress::new()).unwrap();
 }
 
+/// Replaces the score of rows `from..to`.
+pub fn rescore(collection: &Collection, from: u64, to: u64) -> nearfield::Result<()> {
+    let scores: ArrayRef = Arc::new((from..to).map(|r| r as i64 + 7).collect::<Int64Array>());
+    let attributes = RecordBatch::try_from_iter([("score", scores)]).unwrap();
+    collection.update(&ids(collection.config().id_type, from, to), &attributes)
+}
+
+/// Writes until there is a file of every kind: two segments, the first with an index, tombstones
+/// and replaced values, and a log.
+pub fn every_kind_of_file(collection: &Collection) {
+    upsert(collection, 0, 1100);
+    collection.optimize(&Progress::new()).unwrap();
+    upsert(collection, 0, 30);
+    rescore(collection, 40, 50).unwrap();
+    let more = batch(&collection.config(), 1100, 1110);
+    collection.load(source(vec![more]), &LoadOptions::default(), &Progress::new()).unwrap();
+    upsert(collection, 30, 33);
+    collection.delete(&ids(collection.config().id_type, 33, 35)).unwrap();
+}
+
 /// What a file of rows `from..to` would hold: `id`, `vector` and the attributes.
 pub fn batch(config: &CollectionConfig, from: u64, to: u64) -> RecordBatch {
     let data = components((to - from) as usize, config.dim, from + 1);
@@ -149,7 +169,7 @@ pub fn open(path: &Path, mode: Mode) -> nearfield::Result<Collection> {
 /// Every file below a directory, by its name relative to it, but the lock.
 pub fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
-    for directory in ["", "segments", "tombstones"] {
+    for directory in ["", "segments", "tombstones", "attributes", "wal"] {
         for entry in std::fs::read_dir(root.join(directory)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();

@@ -2,13 +2,14 @@
 //! encoded as the sections of a segment.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::{Array, ArrayRef};
 use arrow_schema::DataType;
 
-use super::{Bits, Column, Intake, ListRows, NULL_CODE, numbers, strings, unpack};
+use super::{Bits, Column, Intake, ListRows, NULL_CODE, ValueRef, numbers, strings, unpack};
 use crate::error::Result;
 use crate::format::SectionKind;
 use crate::types::AttributeType;
@@ -194,17 +195,13 @@ impl ColumnBuffer {
 
     /// Appends slots of a segment's column of the same type.
     pub(crate) fn append_slots(&mut self, column: &Column<'_>, slots: &[u32]) -> Result<()> {
-        let dictionary = column.dictionary();
-        let keyword = |code: u32| dictionary.and_then(|d| d.get(code)).unwrap_or_default();
         for slot in slots.iter().copied() {
             match self.kind {
-                AttributeType::Keyword => self.push_string(column.keyword_code(slot).map(keyword)),
+                AttributeType::Keyword => self.push_string(column.keyword(slot)),
                 AttributeType::Text => self.push_string(column.text(slot)?),
-                AttributeType::KeywordList => match column.keyword_list(slot) {
+                AttributeType::KeywordList => match column.keywords(slot) {
                     None => self.push_null(),
-                    Some(codes) => {
-                        self.push_list(codes.iter().map(|c| keyword(u32::from_le_bytes(*c))));
-                    }
+                    Some(items) => self.push_list(items.iter()),
                 },
                 AttributeType::Bool => self.push_bool(column.bool(slot)),
                 AttributeType::F64 => self.push_number(column.f64(slot).map(f64::to_bits)),
@@ -216,26 +213,67 @@ impl ColumnBuffer {
         Ok(())
     }
 
-    /// Appends another column of the same type.
-    pub(crate) fn append_buffer(&mut self, other: &Self) {
-        for row in 0..other.valid.len() {
-            if !other.valid.get(row) {
-                self.push_null();
+    /// Appends a value of the column's type.
+    pub(crate) fn push(&mut self, value: ValueRef<'_>) {
+        match value {
+            ValueRef::Null => self.push_null(),
+            ValueRef::Number(bits) => self.push_number(Some(bits)),
+            ValueRef::Bool(bit) => self.push_bool(Some(bit)),
+            ValueRef::Text(text) => self.push_string(Some(text)),
+            ValueRef::List(items) => self.push_list(items.iter().copied()),
+        }
+    }
+
+    /// Calls `each` with the values of these rows.
+    pub(crate) fn values(&self, rows: Range<usize>, mut each: impl FnMut(ValueRef<'_>)) {
+        let mut list: Vec<&str> = Vec::new();
+        for row in rows {
+            if !self.valid.get(row) {
+                each(ValueRef::Null);
                 continue;
             }
-            match &other.values {
+            match &self.values {
                 Values::Keyword { codes, keywords } => {
-                    self.push_string(Some(keywords.get(codes[row])));
+                    each(ValueRef::Text(keywords.get(codes[row])));
                 }
                 Values::KeywordList { ends, codes, keywords } => {
-                    let codes = codes[range(ends, row)].iter();
-                    self.push_list(codes.map(|code| keywords.get(*code)));
+                    list.clear();
+                    list.extend(codes[range(ends, row)].iter().map(|code| keywords.get(*code)));
+                    each(ValueRef::List(&list));
                 }
-                Values::Number(values) => self.push_number(Some(values[row])),
-                Values::Bool(bits) => self.push_bool(Some(bits.get(row))),
-                Values::Text { ends, bytes } => self.push_text(Some(&bytes[range(ends, row)])),
+                Values::Number(values) => each(ValueRef::Number(values[row])),
+                Values::Bool(bits) => each(ValueRef::Bool(bits.get(row))),
+                Values::Text { ends, bytes } => {
+                    let text = std::str::from_utf8(&bytes[range(ends, row)]);
+                    each(ValueRef::Text(text.unwrap_or_default()));
+                }
             }
         }
+    }
+
+    /// The type of the values.
+    pub(crate) fn kind(&self) -> AttributeType {
+        self.kind
+    }
+
+    /// Bytes of the strings of a row, with room for their lengths.
+    pub(crate) fn row_bytes(&self, row: usize) -> usize {
+        match &self.values {
+            Values::Keyword { codes, keywords } if self.valid.get(row) => {
+                8 + keywords.get(codes[row]).len()
+            }
+            Values::KeywordList { ends, codes, keywords } => {
+                let items = codes[range(ends, row)].iter();
+                8 + items.map(|code| 4 + keywords.get(*code).len()).sum::<usize>()
+            }
+            Values::Text { ends, .. } => 8 + range(ends, row).len(),
+            _ => 9,
+        }
+    }
+
+    /// Appends another column of the same type.
+    pub(crate) fn append_buffer(&mut self, other: &Self) {
+        other.values(0..other.valid.len(), |value| self.push(value));
     }
 
     /// The sections of these rows, in this order, as slots 0, 1, ...
@@ -285,7 +323,7 @@ impl ColumnBuffer {
 }
 
 /// Where the items of a row are, by the ends of all rows.
-fn range(ends: &[u64], row: usize) -> std::ops::Range<usize> {
+fn range(ends: &[u64], row: usize) -> Range<usize> {
     let start = if row == 0 { 0 } else { ends[row - 1] };
     start as usize..ends[row] as usize
 }

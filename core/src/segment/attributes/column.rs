@@ -5,7 +5,9 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use super::bit_at;
+use std::sync::Arc;
+
+use super::{ColumnPatch, Value, bit_at};
 use crate::error::Result;
 use crate::format::Fault;
 use crate::segment::checked::Checked;
@@ -22,11 +24,15 @@ pub(crate) struct Column<'a> {
     /// One bit a slot; `None` when there are no nulls, or the codes say so.
     pub(super) validity: Option<&'a [[u8; 8]]>,
     pub(super) values: Values<'a>,
+    /// Values that replace these.
+    pub(super) patch: Option<&'a ColumnPatch>,
 }
 
 /// The values, by type.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Values<'a> {
+    /// The column was added after the segment was sealed: all null.
+    Missing,
     Keyword {
         codes: &'a [[u8; 4]],
         dictionary: Dictionary<'a>,
@@ -94,47 +100,63 @@ impl<'a> Column<'a> {
         self.kind
     }
 
-    /// Whether there is no value.
-    pub(crate) fn is_null(&self, slot: u32) -> bool {
-        match &self.values {
-            Values::Keyword { codes, .. } => code_at(codes, slot as usize).is_none(),
-            _ => self.validity.is_some_and(|words| !bit_at(words, slot)),
+    /// A column that the segment doesn't have.
+    pub(crate) fn missing(kind: AttributeType) -> Self {
+        Self { kind, validity: None, values: Values::Missing, patch: None }
+    }
+
+    /// The column with values of its own replaced.
+    pub(crate) fn patched(self, patch: Option<&'a ColumnPatch>) -> Self {
+        Self { patch, ..self }
+    }
+
+    fn replaced(&self, slot: u32) -> Option<&'a Value> {
+        self.patch?.get(slot)
+    }
+
+    /// Whether there is a value in the segment.
+    fn is_valid(&self, slot: u32) -> bool {
+        self.validity.is_none_or(|words| bit_at(words, slot))
+    }
+
+    /// A `keyword`; `None` for null and for other types.
+    pub(crate) fn keyword(&self, slot: u32) -> Option<&'a str> {
+        let Values::Keyword { codes, dictionary } = &self.values else { return self.own(slot) };
+        match self.replaced(slot) {
+            Some(_) => self.own(slot),
+            None => dictionary.get(code_at(codes, slot as usize)?),
         }
     }
 
-    /// The code of a `keyword`, a position in [`Self::dictionary`]; `None` for null and for
-    /// other types.
-    pub(crate) fn keyword_code(&self, slot: u32) -> Option<u32> {
-        match &self.values {
-            Values::Keyword { codes, .. } => code_at(codes, slot as usize),
+    /// The replaced value of a slot, if it is a string.
+    fn own(&self, slot: u32) -> Option<&'a str> {
+        match self.replaced(slot)? {
+            Value::Text(text) => Some(text),
             _ => None,
         }
     }
 
-    /// The keywords of a `keyword` or `keyword[]` column.
-    pub(crate) fn dictionary(&self) -> Option<Dictionary<'a>> {
-        match &self.values {
-            Values::Keyword { dictionary, .. } | Values::KeywordList { dictionary, .. } => {
-                Some(*dictionary)
-            }
-            _ => None,
+    /// A `keyword[]`; `None` for null and for other types.
+    pub(crate) fn keywords(&self, slot: u32) -> Option<Keywords<'a>> {
+        match self.replaced(slot) {
+            Some(Value::List(items)) => return Some(Keywords::Own(items)),
+            Some(_) => return None,
+            None => {}
         }
-    }
-
-    /// The codes of a `keyword[]`, as little-endian u32; `None` for null and for other types.
-    pub(crate) fn keyword_list(&self, slot: u32) -> Option<&'a [[u8; 4]]> {
         match &self.values {
-            Values::KeywordList { offsets, codes, .. } if !self.is_null(slot) => {
+            Values::KeywordList { offsets, codes, dictionary } if self.is_valid(slot) => {
                 let at = |i: usize| offsets.get(i).map(|o| u64::from_le_bytes(*o) as usize);
-                codes.get(at(slot as usize)?..at(slot as usize + 1)?)
+                let codes = codes.get(at(slot as usize)?..at(slot as usize + 1)?)?;
+                Some(Keywords::Codes(codes, *dictionary))
             }
             _ => None,
         }
     }
 
     fn number(&self, slot: u32) -> Option<u64> {
-        match &self.values {
-            Values::Number(values) if !self.is_null(slot) => {
+        match (self.replaced(slot), &self.values) {
+            (Some(Value::Number(bits)), _) => Some(*bits),
+            (None, Values::Number(values)) if self.is_valid(slot) => {
                 values.get(slot as usize).map(|v| u64::from_le_bytes(*v))
             }
             _ => None,
@@ -154,16 +176,23 @@ impl<'a> Column<'a> {
 
     /// A `bool`; `None` for null and for other types.
     pub(crate) fn bool(&self, slot: u32) -> Option<bool> {
-        match &self.values {
-            Values::Bool(bits) if !self.is_null(slot) => Some(bit_at(bits, slot)),
+        match (self.replaced(slot), &self.values) {
+            (Some(Value::Bool(bit)), _) => Some(*bit),
+            (None, Values::Bool(bits)) if self.is_valid(slot) => Some(bit_at(bits, slot)),
             _ => None,
         }
     }
 
     /// A `text`; `None` for null and for other types. Reads, and so checks, its block.
     pub(crate) fn text(&self, slot: u32) -> Result<Option<&'a str>> {
+        if self.kind != AttributeType::Text {
+            return Ok(None);
+        }
+        if self.replaced(slot).is_some() {
+            return Ok(self.own(slot));
+        }
         let Values::Text { offsets, bytes } = &self.values else { return Ok(None) };
-        if self.is_null(slot) {
+        if !self.is_valid(slot) {
             return Ok(None);
         }
         let (start, end) = (offsets.word(slot as usize)?, offsets.word(slot as usize + 1)?);
@@ -173,6 +202,32 @@ impl<'a> Column<'a> {
             Fault::damage(at, entry.name(), "UTF-8", "other bytes").at(bytes.path)
         })?;
         Ok(Some(text))
+    }
+}
+
+/// The items of a `keyword[]`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Keywords<'a> {
+    /// Of a segment: codes as little-endian u32.
+    Codes(&'a [[u8; 4]], Dictionary<'a>),
+    /// Replaced.
+    Own(&'a [Arc<str>]),
+}
+
+impl<'a> Keywords<'a> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        let (codes, own): (&[[u8; 4]], &[Arc<str>]) = match *self {
+            Keywords::Codes(codes, _) => (codes, &[]),
+            Keywords::Own(items) => (&[], items),
+        };
+        let dictionary = match *self {
+            Keywords::Codes(_, dictionary) => Some(dictionary),
+            Keywords::Own(_) => None,
+        };
+        let keyword = move |code: &[u8; 4]| {
+            dictionary.and_then(|d| d.get(u32::from_le_bytes(*code))).unwrap_or_default()
+        };
+        codes.iter().map(keyword).chain(own.iter().map(|item| &**item))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Attribute columns: taken in from Arrow ([`convert`]), gathered in memory ([`buffer`]), read in
-//! place from a segment ([`parts`], [`column`]), given back as Arrow ([`out`]).
+//! place from a segment ([`parts`], [`column`]) or replaced since ([`patch`]), written to the log
+//! ([`wire`]), given back as Arrow ([`out`]).
 
 mod bits;
 mod buffer;
@@ -8,6 +9,8 @@ mod convert;
 mod lists;
 mod out;
 mod parts;
+mod patch;
+pub(crate) mod wire;
 
 pub(crate) use buffer::ColumnBuffer;
 pub(crate) use column::{Column, Dictionary};
@@ -15,6 +18,8 @@ pub(crate) use convert::{Intake, strings, unpack};
 pub(crate) use lists::ListRows;
 pub(crate) use out::ColumnOut;
 pub(crate) use parts::ColumnParts;
+pub(crate) use patch::{ColumnPatch, Patch, Value};
+pub(crate) use wire::ValueRef;
 
 use bits::{Bits, bit_at};
 use column::{LazyBytes, NULL_CODE};

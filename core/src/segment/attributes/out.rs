@@ -53,21 +53,19 @@ impl ColumnOut {
                 out.append_option(text);
             }
             Builder::String(out) => {
-                let code = column.keyword_code(slot);
-                let keyword = code.and_then(|code| column.dictionary()?.get(code));
+                let keyword = column.keyword(slot);
                 grow(&mut self.bytes, keyword.map_or(0, str::len))?;
                 out.append_option(keyword);
             }
-            Builder::List(out) => match (column.keyword_list(slot), column.dictionary()) {
-                (Some(codes), Some(dictionary)) => {
-                    for code in codes {
-                        let keyword = dictionary.get(u32::from_le_bytes(*code));
-                        grow(&mut self.bytes, keyword.map_or(0, str::len) + 1)?;
-                        out.values().append_option(keyword);
+            Builder::List(out) => match column.keywords(slot) {
+                Some(items) => {
+                    for item in items.iter() {
+                        grow(&mut self.bytes, item.len() + 1)?;
+                        out.values().append_value(item);
                     }
                     out.append(true);
                 }
-                _ => out.append(false),
+                None => out.append(false),
             },
             Builder::I64(out) => out.append_option(column.i64(slot)),
             Builder::F64(out) => out.append_option(column.f64(slot)),

@@ -129,7 +129,7 @@ impl ColumnParts {
             }
         };
         self.sound.store(true, Ordering::Release);
-        Ok(Column { kind: self.kind, validity, values })
+        Ok(Column { kind: self.kind, validity, values, patch: None })
     }
 }
 

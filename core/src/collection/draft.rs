@@ -1,0 +1,300 @@
+//! The next state in the making: operations applied, one after the other, to a view.
+//!
+//! Nothing that a search holds is changed: a segment whose dead slots or replaced values change
+//! is exchanged for a handle of its own. Points that were upserted become a segment in memory, a
+//! *piece*; small pieces are merged as they come, so that there are few.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::operation::Update;
+use super::{View, pool};
+use crate::config::CollectionConfig;
+use crate::error::{Error, Result};
+use crate::segment::attributes::Patch;
+use crate::segment::{Dead, Finder, IdRef, Kept, Rows, Segment, SegmentHandle, build_segment};
+use crate::types::Ids;
+
+/// So many pieces of one size are merged into one.
+const FAN: usize = 8;
+/// Pieces of so many rows are not merged any more: searching a few of them costs no more.
+const PIECE_ROWS: usize = 8_192;
+/// Points held back before they become a piece.
+const PENDING_BYTES: usize = 16 << 20;
+
+/// The name of pieces in errors.
+pub(super) const IN_MEMORY: &str = "(in memory)";
+
+/// The next state in the making.
+pub(super) struct Draft {
+    config: Arc<CollectionConfig>,
+    segments: Vec<Arc<SegmentHandle>>,
+    /// Upserted, but no piece yet. An id may be in it several times.
+    pending: Rows,
+    /// The file of the log that gets the operations.
+    wal: u64,
+    /// The unit that is applied: segments that say that they have it already are left alone.
+    unit: u64,
+}
+
+impl Draft {
+    /// Begins with a view.
+    pub(super) fn new(view: &View, wal: u64) -> Self {
+        Self::of(Arc::clone(&view.config), view.segments.clone(), wal)
+    }
+
+    /// Begins with these segments.
+    pub(super) fn of(
+        config: Arc<CollectionConfig>,
+        segments: Vec<Arc<SegmentHandle>>,
+        wal: u64,
+    ) -> Self {
+        let pending = Rows::new(&config);
+        Self { config, segments, pending, wal, unit: u64::MAX }
+    }
+
+    /// The state with everything applied.
+    pub(super) fn finish(mut self) -> Result<Vec<Arc<SegmentHandle>>> {
+        self.settle()?;
+        Ok(self.segments)
+    }
+
+    /// Says which unit and file of the log the next operations are from.
+    pub(super) fn begin_unit(&mut self, unit: u64, wal: u64) -> Result<()> {
+        let applied = |h: &Arc<SegmentHandle>| h.record().map_or(0, |record| record.applied);
+        let crossed = self.segments.iter().map(applied).any(|a| self.unit < a && a <= unit);
+        if crossed || wal != self.wal {
+            self.settle()?;
+        }
+        (self.unit, self.wal) = (unit, wal);
+        Ok(())
+    }
+
+    /// Whether a segment lacks the unit that is applied.
+    fn lacks(&self, handle: &SegmentHandle) -> bool {
+        handle.record().is_none_or(|record| record.applied <= self.unit)
+    }
+
+    /// Writes whole points.
+    pub(super) fn upsert(&mut self, rows: Rows) -> Result<()> {
+        if self.pending.len() == 0 {
+            self.pending = rows;
+        } else {
+            self.pending.append(rows)?;
+        }
+        if self.pending.len() >= PIECE_ROWS || self.pending.vectors.len() >= PENDING_BYTES {
+            self.settle()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a piece of what was upserted.
+    fn settle(&mut self) -> Result<()> {
+        if self.pending.len() == 0 {
+            return Ok(());
+        }
+        let rows = std::mem::replace(&mut self.pending, Rows::new(&self.config));
+        let points = keep_last(rows)?;
+        self.bury(&points)?;
+        let segment = Arc::new(build_segment(Path::new(IN_MEMORY), &self.config, &points)?);
+        let mut handle = SegmentHandle::growing(self.wal, segment);
+        handle.dead = self.superseded(&points)?;
+        self.segments.push(Arc::new(handle));
+        self.merge_pieces()
+    }
+
+    /// Marks these points dead in all segments.
+    pub(super) fn bury(&mut self, points: &Kept) -> Result<()> {
+        for position in 0..self.segments.len() {
+            let handle = &self.segments[position];
+            if !self.lacks(handle) {
+                continue;
+            }
+            let finder = handle.segment.filtered_finder()?;
+            let alive = |slot: &u32| handle.is_alive(*slot);
+            let slots: Vec<u32> =
+                points.ids().filter_map(|id| finder.find(id).filter(alive)).collect();
+            self.kill(position, &slots);
+        }
+        Ok(())
+    }
+
+    /// Slots of new points that a segment which is ahead of them has newer ones of.
+    fn superseded(&self, points: &Kept) -> Result<Option<Arc<Dead>>> {
+        let mut dead: Option<Dead> = None;
+        for handle in self.segments.iter().filter(|h| !self.lacks(h)) {
+            let finder = handle.segment.filtered_finder()?;
+            for (slot, id) in points.ids().enumerate() {
+                if finder.find(id).is_some_and(|slot| handle.is_alive(slot)) {
+                    let dead = dead.get_or_insert_with(|| Dead::none(points.len() as u32));
+                    dead.insert(slot as u32);
+                }
+            }
+        }
+        Ok(dead.map(Arc::new))
+    }
+
+    fn kill(&mut self, position: usize, slots: &[u32]) {
+        if slots.is_empty() {
+            return;
+        }
+        let before = &self.segments[position];
+        let mut handle = SegmentHandle::clone(before);
+        let mut dead = match &handle.dead {
+            Some(dead) => Dead::clone(dead),
+            None => Dead::none(handle.segment.rows()),
+        };
+        for slot in slots {
+            dead.insert(*slot);
+        }
+        handle.dead = Some(Arc::new(dead));
+        self.segments[position] = Arc::new(handle);
+    }
+
+    fn finders(&self) -> Result<Vec<Finder<'_>>> {
+        self.segments.iter().map(|h| h.segment.filtered_finder()).collect()
+    }
+
+    /// Where an id is alive: position of the segment, and slot.
+    fn find(&self, finders: &[Finder<'_>], id: IdRef<'_>) -> Option<(usize, u32)> {
+        let mut newest_first = self.segments.iter().zip(finders).enumerate().rev();
+        newest_first.find_map(|(position, (handle, finder))| {
+            let slot = finder.find(id).filter(|slot| handle.is_alive(*slot))?;
+            Some((position, slot))
+        })
+    }
+
+    /// Deletes points; the ids of those that were there, each once.
+    pub(super) fn delete(&mut self, ids: &Ids) -> Result<Ids> {
+        self.settle()?;
+        let mut slots: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        let mut found = Vec::new();
+        let finders = self.finders()?;
+        for (row, id) in (0..ids.len()).filter_map(|row| Some((row, IdRef::at(ids, row)?))) {
+            if let Some((position, slot)) = self.find(&finders, id)
+                && self.lacks(&self.segments[position])
+            {
+                slots.entry(position).or_default().push(slot);
+                found.push((position, slot, row));
+            }
+        }
+        drop(finders);
+        for (position, slots) in &slots {
+            self.kill(*position, slots);
+        }
+        // An id that was given twice was found twice.
+        found.sort_unstable();
+        found.dedup_by_key(|(position, slot, _)| (*position, *slot));
+        let mut rows: Vec<usize> = found.into_iter().map(|(_, _, row)| row).collect();
+        rows.sort_unstable();
+        Ok(match ids {
+            Ids::U64(ids) => Ids::U64(rows.iter().map(|row| ids[*row]).collect()),
+            Ids::Str(ids) => Ids::Str(rows.iter().map(|row| ids[*row].clone()).collect()),
+        })
+    }
+
+    /// Replaces values. An id that isn't there is an error, unless it is replayed from the log.
+    pub(super) fn update(&mut self, update: &Update, replayed: bool) -> Result<()> {
+        self.settle()?;
+        let finders = self.finders()?;
+        let mut places = Vec::with_capacity(update.ids.len());
+        for row in 0..update.ids.len() {
+            let place = IdRef::at(&update.ids, row).and_then(|id| self.find(&finders, id));
+            if place.is_none() && !replayed {
+                let id = update.ids.get(row).to_string();
+                return Err(Error::NotFound { what: "id", id });
+            }
+            places.push(place.filter(|(position, _)| self.lacks(&self.segments[*position])));
+        }
+        drop(finders);
+        let mut patches: BTreeMap<usize, Patch> = BTreeMap::new();
+        for (column, buffer) in &update.columns {
+            let mut row = 0;
+            buffer.values(0..places.len(), |value| {
+                if let Some((position, slot)) = places[row] {
+                    let before = self.segments[position].patch.as_deref();
+                    let patch = patches
+                        .entry(position)
+                        .or_insert_with(|| before.cloned().unwrap_or_default());
+                    patch.set(*column, slot, value.into());
+                }
+                row += 1;
+            });
+        }
+        for (position, patch) in patches {
+            let mut handle = SegmentHandle::clone(&self.segments[position]);
+            handle.patch = Some(Arc::new(patch));
+            handle.patched = true;
+            self.segments[position] = Arc::new(handle);
+        }
+        Ok(())
+    }
+
+    /// The segments so far, to go back to with [`Self::restore`]. What is pending is settled.
+    pub(super) fn save(&mut self) -> Result<Vec<Arc<SegmentHandle>>> {
+        self.settle()?;
+        Ok(self.segments.clone())
+    }
+
+    /// Goes back to a state that was saved.
+    pub(super) fn restore(&mut self, segments: Vec<Arc<SegmentHandle>>) {
+        self.segments = segments;
+    }
+
+    /// Merges the newest pieces while there are many of about one size.
+    fn merge_pieces(&mut self) -> Result<()> {
+        loop {
+            let small = |h: &&Arc<SegmentHandle>| {
+                h.wal() == Some(self.wal) && (h.segment.rows() as usize) < PIECE_ROWS
+            };
+            let sizes = self.segments.iter().rev().take_while(small);
+            let sizes: Vec<usize> = sizes.map(|h| h.segment.rows() as usize).collect();
+            // The newest pieces that are no larger than a whole generation of the smallest.
+            let limit = sizes.first().map_or(0, |newest| tier(*newest));
+            let many = sizes.iter().take_while(|rows| tier(**rows) <= limit).count();
+            if many < FAN {
+                return Ok(());
+            }
+            let first = self.segments.len() - many;
+            let mut rows = Rows::new(&self.config);
+            for handle in &self.segments[first..] {
+                rows.append_slots(handle, &handle.alive_slots().collect::<Vec<_>>())?;
+            }
+            self.segments.truncate(first);
+            if rows.len() > 0 {
+                let points = keep_last(rows)?;
+                let segment = build_segment(Path::new(IN_MEMORY), &self.config, &points)?;
+                self.segments.push(Arc::new(SegmentHandle::growing(self.wal, Arc::new(segment))));
+            }
+        }
+    }
+}
+
+/// The power of [`FAN`] that a size lies above.
+fn tier(rows: usize) -> u32 {
+    rows.max(1).ilog2() / FAN.ilog2()
+}
+
+/// The last row of every id; sorted in the pool where that is worth it.
+pub(super) fn keep_last(rows: Rows) -> Result<Kept> {
+    if rows.is_small() { Ok(rows.keep_last()) } else { Ok(pool()?.install(|| rows.keep_last())) }
+}
+
+/// The points alive in these segments, in order, with the values that they have now.
+pub(super) fn gather(config: &CollectionConfig, from: &[Arc<SegmentHandle>]) -> Result<Rows> {
+    let mut rows = Rows::new(config);
+    for handle in from {
+        let slots: Vec<u32> = handle.alive_slots().collect();
+        rows.append_slots(handle, &slots)?;
+    }
+    Ok(rows)
+}
+
+/// Which of its segments another state of the same collection has.
+pub(super) fn position_of(
+    segments: &[Arc<SegmentHandle>],
+    segment: &Arc<Segment>,
+) -> Option<usize> {
+    segments.iter().position(|h| Arc::ptr_eq(&h.segment, segment))
+}

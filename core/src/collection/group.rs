@@ -1,0 +1,198 @@
+//! Group commit: writers that come while others are being made durable share the next sync.
+//!
+//! A writer queues its request and waits. One of those who wait leads: it takes the whole queue,
+//! applies it to a draft of the next state, appends it to the log, syncs once, and publishes the
+//! state; then everyone learns the outcome. What a search sees is durable already.
+
+use std::collections::HashMap;
+use std::sync::{Condvar, Mutex};
+
+use super::commit::Committer;
+use super::draft::Draft;
+use super::operation::{Operation, encode_delete};
+use super::{Shared, View, lock};
+use crate::error::{Error, Result};
+use crate::types::Durability;
+use crate::wal::Payload;
+
+/// A call, resolved, with its records; those of a delete are not known before it is applied.
+pub(super) struct Request {
+    pub(super) operation: Operation,
+    pub(super) payloads: Vec<Payload>,
+}
+
+/// Requests that wait to be committed together.
+#[derive(Default)]
+pub(super) struct Group {
+    state: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    queue: Vec<(u64, Request)>,
+    done: HashMap<u64, Result<u64>>,
+    next: u64,
+    led: bool,
+}
+
+/// Most bytes of records that one group takes, and most requests.
+const GROUP_BYTES: usize = 64 << 20;
+const GROUP_REQUESTS: usize = 4_096;
+
+impl Group {
+    /// Commits a request, together with those of others; how many points it concerned.
+    pub(super) fn commit(&self, shared: &Shared, request: Request) -> Result<u64> {
+        let mut state = lock(&self.state);
+        let ticket = state.next;
+        state.next += 1;
+        state.queue.push((ticket, request));
+        loop {
+            if let Some(outcome) = state.done.remove(&ticket) {
+                return outcome;
+            }
+            if state.led {
+                state = self.changed.wait(state).unwrap_or_else(std::sync::PoisonError::into_inner);
+                continue;
+            }
+            state.led = true;
+            let requests = take(&mut state.queue);
+            drop(state);
+            let lead = Lead { group: self, tickets: requests.iter().map(|(t, _)| *t).collect() };
+            let outcomes = lead_group(shared, requests.into_iter().map(|(_, r)| r).collect());
+            state = lead.finish(outcomes);
+        }
+    }
+}
+
+/// The front of the queue.
+fn take(queue: &mut Vec<(u64, Request)>) -> Vec<(u64, Request)> {
+    let mut bytes = 0;
+    let fits = |(_, request): &&(u64, Request)| {
+        let before = bytes;
+        bytes += request.payloads.iter().map(Payload::record_bytes).sum::<usize>();
+        before < GROUP_BYTES
+    };
+    let count = queue.iter().take(GROUP_REQUESTS).take_while(fits).count().max(1);
+    queue.drain(..count.min(queue.len())).collect()
+}
+
+/// Who leads. Dropped by a panic, it still tells those who wait.
+struct Lead<'a> {
+    group: &'a Group,
+    tickets: Vec<u64>,
+}
+
+impl<'a> Lead<'a> {
+    fn finish(mut self, outcomes: Vec<Result<u64>>) -> std::sync::MutexGuard<'a, Waiting> {
+        let mut state = lock(&self.group.state);
+        state.done.extend(self.tickets.drain(..).zip(outcomes));
+        state.led = false;
+        self.group.changed.notify_all();
+        state
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        if self.tickets.is_empty() {
+            return;
+        }
+        let mut state = lock(&self.group.state);
+        for ticket in self.tickets.drain(..) {
+            let cause = "a worker panicked".to_owned();
+            state.done.insert(ticket, Err(Error::Poisoned { cause }));
+        }
+        state.led = false;
+        self.group.changed.notify_all();
+    }
+}
+
+/// Commits requests in order; an outcome each.
+fn lead_group(shared: &Shared, requests: Vec<Request>) -> Vec<Result<u64>> {
+    let count = requests.len();
+    match try_lead(shared, requests) {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            // The first learns what it was, the others that it was.
+            let cause = error.to_string();
+            let others = (1..count).map(|_| Err(Error::Poisoned { cause: cause.clone() }));
+            std::iter::once(Err(error)).chain(others).collect()
+        }
+    }
+}
+
+fn try_lead(shared: &Shared, requests: Vec<Request>) -> Result<Vec<Result<u64>>> {
+    let mut committer = shared.wait_for_room()?;
+    committer.ensure_active(shared)?;
+    let view = shared.view("write")?;
+    // A panic in here may leave anything: nothing is written after it.
+    committer.poisoned = Some("a worker panicked".to_owned());
+    let committed = commit(shared, &mut committer, &view, requests);
+    committer.poisoned = committed.as_ref().err().map(ToString::to_string);
+    drop(committer);
+    shared.worker.wake();
+    committed
+}
+
+fn commit(
+    shared: &Shared,
+    committer: &mut Committer,
+    view: &View,
+    requests: Vec<Request>,
+) -> Result<Vec<Result<u64>>> {
+    let mut draft = Draft::new(view, committer.active);
+    let mut outcomes = Vec::with_capacity(requests.len());
+    let mut units = Vec::with_capacity(requests.len());
+    for request in requests {
+        let outcome = apply(&mut draft, request)?.map(|(points, payloads)| {
+            units.extend((!payloads.is_empty()).then_some(payloads));
+            points
+        });
+        outcomes.push(outcome);
+    }
+    let segments = draft.finish()?;
+    committer.next_unit += units.len() as u64;
+    if let Some(wal) = &mut committer.wal {
+        for payloads in units {
+            wal.add(&payloads)?;
+        }
+        wal.write()?;
+        if view.config.durability == Durability::Sync {
+            wal.sync()?;
+        }
+    }
+    let (config, manifest) = (view.config.clone(), view.manifest.clone());
+    shared.publish(View { config, manifest, segments });
+    Ok(outcomes)
+}
+
+/// Applies one request: the points that it concerned and its records; or why it was refused.
+fn apply(draft: &mut Draft, request: Request) -> Result<Result<(u64, Vec<Payload>)>> {
+    let payloads = request.payloads;
+    match request.operation {
+        Operation::Upsert(rows) => {
+            let points = rows.len() as u64;
+            draft.upsert(rows)?;
+            Ok(Ok((points, payloads)))
+        }
+        Operation::Delete(ids) => {
+            let found = draft.delete(&ids)?;
+            if found.is_empty() {
+                return Ok(Ok((0, Vec::new())));
+            }
+            Ok(Ok((found.len() as u64, encode_delete(&found)?)))
+        }
+        Operation::Update(update) => {
+            let before = draft.save()?;
+            match draft.update(&update, false) {
+                Ok(()) => Ok(Ok((update.ids.len() as u64, payloads))),
+                Err(error @ Error::NotFound { .. }) => {
+                    draft.restore(before);
+                    Ok(Err(error))
+                }
+                Err(error) => Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Segments out of segments: what grew is sealed, what is small or much deleted is merged.
+//!
+//! The work is done beside the writers: a merge reads the state it began with and writes a file
+//! that nobody knows. Points that were deleted, replaced or updated meanwhile are found by
+//! comparing the states, and brought into the new segment inside the swap that makes it live.
+
+use std::sync::Arc;
+
+use rayon::ThreadPool;
+
+use super::commit::{Committer, Swap, write_sealed};
+use super::draft::{Draft, gather, keep_last, position_of};
+use super::estimate::{self, Budget};
+use super::{Shared, View, lock, pool};
+use crate::config::{CollectionConfig, Progress};
+use crate::error::Result;
+use crate::graph::{self, BuildOptions, BuiltIndex};
+use crate::manifest::segment_file;
+use crate::originals::Originals;
+use crate::segment::attributes::Patch;
+use crate::segment::{Dead, Kept, Rows, SegmentHandle};
+
+/// Builds the index of these points; `None` when there are so few that they are scanned.
+pub(super) fn build(
+    config: &CollectionConfig,
+    points: &Kept,
+    threads: &ThreadPool,
+    progress: &Progress,
+) -> Result<Option<BuiltIndex>> {
+    if points.len() < graph::ROWS_MIN {
+        return Ok(None);
+    }
+    let originals = Originals::new(config.dtype, config.dim, points.vectors());
+    let options = BuildOptions {
+        kind: config.index,
+        ..BuildOptions::new(config.metric, config.profile, config.seed)
+    };
+    threads.install(|| graph::build(&originals, &options, progress)).map(Some)
+}
+
+/// Adds points as a segment of their own, without an index: one unit that needs no log.
+pub(super) fn add_directly(shared: &Shared, rows: Rows, progress: &Progress) -> Result<()> {
+    let points = keep_last(rows)?;
+    let config = shared.config();
+    let handle = write_sealed(shared, &config, &points, None)?;
+    progress.check("upsert").or_else(|error| forget(shared, &handle, error))?;
+    make_live(shared, &points, handle)?;
+    shared.worker.wake();
+    Ok(())
+}
+
+/// Replaces points by those of a segment that was just written.
+pub(super) fn make_live(shared: &Shared, points: &Kept, handle: SegmentHandle) -> Result<()> {
+    let mut committer = lock(&shared.committer);
+    if let Err(error) = committer.check("write") {
+        return forget(shared, &handle, error);
+    }
+    let view = shared.view("write")?;
+    let mut draft = Draft::new(&view, committer.active);
+    if let Err(error) = draft.bury(points) {
+        return forget(shared, &handle, error);
+    }
+    let mut segments = draft.finish()?;
+    committer.next_unit += 1;
+    let name = handle.record().map(|r| segment_file(r.id)).unwrap_or_default();
+    let sealed = segments.iter().take_while(|h| h.record().is_some()).count();
+    segments.insert(sealed, Arc::new(handle));
+    Swap::of(&view).written(name).segments(segments, 0).run(shared, &mut committer)
+}
+
+/// Removes the file of a segment that didn't come to be.
+fn forget<T>(shared: &Shared, handle: &SegmentHandle, error: crate::error::Error) -> Result<T> {
+    if let Some(record) = handle.record() {
+        shared.directory.remove_if_there(&record.file());
+    }
+    Err(error)
+}
+
+/// Replaces segments by one with an index over what is alive in them. Their pieces must not be
+/// written to any more. The caller holds the right to merge.
+pub(super) fn merge(
+    shared: &Shared,
+    inputs: &[Arc<SegmentHandle>],
+    threads: &ThreadPool,
+    progress: &Progress,
+    operation: &'static str,
+) -> Result<()> {
+    let config = shared.config();
+    let rows = gather(&config, inputs)?;
+    progress.check(operation)?;
+    let points = threads.install(|| rows.keep_last());
+    let index = build(&config, &points, threads, progress)?;
+    progress.check(operation)?;
+    let new = if points.len() > 0 {
+        Some(write_sealed(shared, &config, &points, index.as_ref())?)
+    } else {
+        None
+    };
+    let stopped = progress.check(operation);
+    drop((points, index));
+    let mut committer = lock(&shared.committer);
+    let swapped = match stopped.and_then(|()| committer.check(operation)) {
+        Ok(()) => replace(shared, &mut committer, inputs, new.as_ref()),
+        Err(error) => Err(error),
+    };
+    match (swapped, new) {
+        (Err(error), Some(handle)) if committer.poisoned.is_none() => {
+            forget(shared, &handle, error)
+        }
+        (swapped, _) => swapped,
+    }
+}
+
+fn replace(
+    shared: &Shared,
+    committer: &mut Committer,
+    inputs: &[Arc<SegmentHandle>],
+    new: Option<&SegmentHandle>,
+) -> Result<()> {
+    let view = shared.view("merge")?;
+    let new = match new {
+        Some(handle) => Some(Arc::new(catch_up(&view, inputs, handle)?)),
+        None => None,
+    };
+    let taken = |h: &Arc<SegmentHandle>| position_of(inputs, &h.segment).is_some();
+    let first_sealed = view.segments.iter().position(|h| h.record().is_some() && taken(h));
+    let sealed = view.segments.iter().take_while(|h| h.record().is_some()).count();
+    let mut segments = Vec::with_capacity(view.segments.len());
+    for (position, handle) in view.segments.iter().enumerate() {
+        if position == first_sealed.unwrap_or(sealed) {
+            segments.extend(new.clone());
+        }
+        if !taken(handle) {
+            segments.push(Arc::clone(handle));
+        }
+    }
+    if first_sealed.unwrap_or(sealed) >= view.segments.len() {
+        segments.extend(new.clone());
+    }
+    // Files of the log below the oldest that a piece still needs.
+    let needed = segments.iter().filter_map(|h| h.wal()).min();
+    let active = (committer.active != 0).then_some(committer.active);
+    let next = committer.next_wal;
+    let sealed_through = needed.into_iter().chain(active).min().unwrap_or(next) - 1;
+    let mut swap = Swap::of(&view).segments(segments, sealed_through);
+    if let Some(record) = new.as_ref().and_then(|h| h.record()) {
+        swap = swap.written(record.file());
+    }
+    swap.run(shared, committer)
+}
+
+/// The new segment with what happened to its points since the inputs were read.
+fn catch_up(
+    view: &View,
+    inputs: &[Arc<SegmentHandle>],
+    new: &SegmentHandle,
+) -> Result<SegmentHandle> {
+    let mut handle = new.clone();
+    let mut dead: Option<Dead> = None;
+    let mut patch: Option<Patch> = None;
+    let finder = new.segment.finder()?;
+    for input in inputs {
+        let Some(now) = position_of(&view.segments, &input.segment) else { continue };
+        let now = &view.segments[now];
+        let old = input.segment.finder()?;
+        let slot_of = |slot: u32| finder.find(old.id(slot));
+        let died = |d: &Arc<Dead>| input.dead.as_ref().is_none_or(|b| !Arc::ptr_eq(b, d));
+        if let Some(dead_now) = now.dead.as_ref().filter(|d| died(d)) {
+            let fresh = input.alive_slots().filter(|slot| dead_now.contains(*slot));
+            for slot in fresh.filter_map(slot_of) {
+                dead.get_or_insert_with(|| Dead::none(new.segment.rows())).insert(slot);
+            }
+        }
+        let columns = now.patch.as_deref().into_iter().flat_map(Patch::columns);
+        for (position, column) in columns {
+            let before = input.patch.as_deref().and_then(|p| p.column(position));
+            for (slot, value) in column.changed_since(before) {
+                if now.is_alive(slot)
+                    && let Some(slot) = slot_of(slot)
+                {
+                    patch.get_or_insert_default().set(position, slot, value.clone());
+                }
+            }
+        }
+    }
+    handle.dead = dead.map(Arc::new);
+    handle.patched = patch.is_some();
+    handle.patch = patch.map(Arc::new);
+    Ok(handle)
+}
+
+/// Merges everything into one segment, indexed; waits.
+pub(super) fn optimize(shared: &Shared, progress: &Progress) -> Result<()> {
+    shared.check_writable("optimize")?;
+    progress.begin(shared.view("optimize")?.points());
+    progress.check("optimize")?;
+    let merging = shared.begin_merge();
+    let inputs = {
+        let mut committer = lock(&shared.committer);
+        committer.check("optimize")?;
+        committer.freeze()?;
+        shared.view("optimize")?.segments.clone()
+    };
+    let points: u64 = inputs.iter().map(|h| u64::from(h.alive())).sum();
+    progress.begin(points);
+    if is_optimal(&inputs) {
+        progress.advance(points);
+        return Ok(());
+    }
+    let budget = Budget::new(shared, "optimize")?;
+    budget.check(estimate::merged(shared, &*shared.view("optimize")?))?;
+    let merged = merge(shared, &inputs, pool()?, progress, "optimize");
+    drop(merging);
+    shared.worker.wake();
+    merged
+}
+
+/// Whether there is nothing to seal, to merge, to drop or to index.
+fn is_optimal(segments: &[Arc<SegmentHandle>]) -> bool {
+    match segments {
+        [] => true,
+        [one] => {
+            let small = (one.segment.rows() as usize) < graph::ROWS_MIN;
+            let unchanged = one.dead.is_none() && one.patch.is_none();
+            one.record().is_some() && unchanged && (small || one.segment.index().is_some())
+        }
+        _ => false,
+    }
+}

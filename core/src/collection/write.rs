@@ -1,0 +1,85 @@
+//! The calls that change points: checked here, committed by [`super::group`].
+
+use arrow_array::RecordBatch;
+
+use super::group::Request;
+use super::input::{Input, check_attributes, check_updates, wrong_id_type};
+use super::operation::{Operation, Update, encode_update, encode_upsert};
+use super::{Collection, Shared, merge};
+use crate::config::Progress;
+use crate::error::{Error, Result};
+use crate::segment::Rows;
+use crate::types::{Ids, Vectors};
+
+/// A call of more rows or bytes goes to a file of its own rather than through the log.
+const DIRECT_ROWS: usize = 100_000;
+const DIRECT_BYTES: usize = 192 << 20;
+
+pub(super) fn upsert(
+    collection: &Collection,
+    ids: &Ids,
+    vectors: &Vectors<'_>,
+    attributes: Option<&RecordBatch>,
+    progress: &Progress,
+) -> Result<()> {
+    let shared = &collection.shared;
+    let rows = ids.len();
+    if vectors.rows() != rows {
+        let found = format!("{} vectors", vectors.rows());
+        return Err(Error::invalid("vectors", format!("{rows}, one an id"), found, ""));
+    }
+    progress.begin(rows as u64);
+    let config = shared.config();
+    let mut input = Input::new(&config);
+    input.ids(ids)?;
+    input.vectors("vectors", vectors)?;
+    let columns = check_attributes(&config, attributes, rows)?;
+    input.attributes(&columns, rows)?;
+    progress.check("upsert")?;
+    shared.check_writable("upsert")?;
+    if rows > 0 {
+        put(shared, input.finish(), progress)?;
+    }
+    progress.advance(rows as u64);
+    Ok(())
+}
+
+/// Writes whole points as one unit.
+pub(super) fn put(shared: &Shared, rows: Rows, progress: &Progress) -> Result<()> {
+    let bytes = rows.bytes();
+    if rows.len() >= DIRECT_ROWS || bytes >= DIRECT_BYTES {
+        return merge::add_directly(shared, rows, progress);
+    }
+    let payloads = if shared.on_disk() { encode_upsert(&rows)? } else { Vec::new() };
+    progress.check("upsert")?;
+    shared.commit(Request { operation: Operation::Upsert(rows), payloads }).map(drop)
+}
+
+pub(super) fn delete(collection: &Collection, ids: &Ids) -> Result<u64> {
+    let shared = &collection.shared;
+    let config = shared.config();
+    shared.check_writable("delete")?;
+    if ids.is_empty() {
+        return Ok(0);
+    }
+    if ids.id_type() != config.id_type {
+        return Err(wrong_id_type("ids", config.id_type, ids.id_type().name()));
+    }
+    let operation = Operation::Delete(ids.clone());
+    shared.commit(Request { operation, payloads: Vec::new() })
+}
+
+pub(super) fn update(collection: &Collection, ids: &Ids, attributes: &RecordBatch) -> Result<()> {
+    let shared = &collection.shared;
+    let config = shared.config();
+    shared.check_writable("update")?;
+    let mut checked = Input::new(&config);
+    checked.ids(ids)?;
+    let columns = check_updates(&config, attributes, ids.len())?;
+    if ids.is_empty() || columns.is_empty() {
+        return Ok(());
+    }
+    let update = Update { ids: ids.clone(), columns };
+    let payloads = if shared.on_disk() { encode_update(&update)? } else { Vec::new() };
+    shared.commit(Request { operation: Operation::Update(update), payloads }).map(drop)
+}
