@@ -179,6 +179,11 @@ impl Error {
         }
     }
 
+    /// Whether a file that should be there isn't.
+    pub(crate) fn is_missing_file(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// An [`Error::Io`].
     pub fn io(path: impl Into<PathBuf>, operation: &'static str, source: std::io::Error) -> Self {
         Self::Io { path: path.into(), operation, source }

@@ -35,7 +35,6 @@ fn a_failed_commit_stops_the_writer_but_not_its_reads() {
     let path = dir.path().join("c");
     let collection = Collection::create(&path, config(4)).unwrap();
     upsert(&collection, 0, 50);
-    let before = files(&path);
     let current = fs::read(path.join("CURRENT")).unwrap();
     // A file can't be renamed over a directory.
     fs::remove_file(path.join("CURRENT")).unwrap();
@@ -50,7 +49,8 @@ fn a_failed_commit_stops_the_writer_but_not_its_reads() {
     fs::remove_dir(path.join("CURRENT")).unwrap();
     fs::write(path.join("CURRENT"), current).unwrap();
     let writer = open(&path, Mode::Write).unwrap();
-    assert!(before == files(&path), "orphans are gone");
+    let orphan = |(name, _): &(String, _)| name.starts_with("segments");
+    assert!(!files(&path).iter().any(orphan), "orphans are gone");
     try_upsert(&writer).unwrap();
     assert_eq!(writer.len(), 55);
     writer.verify().unwrap();

@@ -41,11 +41,13 @@ fn assert_hashes(id_type: IdType, expected: [(&str, u64); 7]) {
 #[test]
 fn the_bytes_of_version_1_u64() {
     let expected = [
-        ("CURRENT", 0x4e03_6689_41a7_efb5),
-        ("MANIFEST-3", 0xc518_a3f8_412b_4e7e),
+        ("CURRENT", 0x7d7d_3247_147c_4d6a),
+        ("MANIFEST-6", 0xd825_54c0_13e6_2820),
+        ("attributes/1-1.att", 0x9896_6b63_3103_cfc4),
         ("segments/1.seg", 0x8a5a_6fa2_bf15_fc2c),
-        ("segments/2.seg", 0x6f73_e88b_ce10_1f50),
+        ("segments/2.seg", 0x050f_c508_bb88_69b4),
         ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
+        ("wal/2.log", 0x8484_c780_eb6f_a501),
     ];
     assert_hashes(IdType::U64, expected);
 }
@@ -53,11 +55,13 @@ fn the_bytes_of_version_1_u64() {
 #[test]
 fn the_bytes_of_version_1_str() {
     let expected = [
-        ("CURRENT", 0x4e03_6689_41a7_efb5),
-        ("MANIFEST-3", 0x03a1_531c_c9f6_1b29),
+        ("CURRENT", 0x7d7d_3247_147c_4d6a),
+        ("MANIFEST-6", 0xbe0e_99f5_cc0d_6a37),
+        ("attributes/1-1.att", 0x9896_6b63_3103_cfc4),
         ("segments/1.seg", 0x9dab_7f42_c438_ac6d),
-        ("segments/2.seg", 0xf8c0_2879_5f49_12e5),
+        ("segments/2.seg", 0x952a_8a0e_fcec_96c9),
         ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
+        ("wal/2.log", 0xfd04_4acf_39eb_5fa4),
     ];
     assert_hashes(IdType::Str, expected);
 }

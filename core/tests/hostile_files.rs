@@ -15,9 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Numbers, config, files, ids, open, upsert};
+use common::{Numbers, batch, config, files, ids, open, rescore, source, upsert};
 use nearfield::{
-    Collection, Effort, Error, IdType, Metric, Mode, Progress, SearchRequest, Vectors,
+    Collection, Effort, Error, IdType, LoadOptions, Metric, Mode, Progress, SearchRequest, Vectors,
 };
 
 /// Counts what a thread holds, and the most that it held.
@@ -99,8 +99,13 @@ fn sample(name: &'static str, id_type: IdType, rows: u64) -> Sample {
     older.push(read());
     upsert(&collection, 3, 20);
     older.push(read());
+    rescore(&collection, 20, 30).unwrap();
+    let more = batch(&collection.config(), rows, rows + 30);
+    collection.load(source(vec![more]), &LoadOptions::default(), &Progress::new()).unwrap();
+    older.push(read());
     upsert(&collection, 40, 50);
-    upsert(&collection, rows, rows + 30);
+    rescore(&collection, 30, 34).unwrap();
+    collection.delete(&ids(id_type, 34, 38)).unwrap();
     drop(collection);
     Sample { name, id_type, dir, good: read(), older }
 }

@@ -21,7 +21,6 @@ use crate::manifest::{
     attributes_file, encode_current, manifest_file, segment_file, tombstones_file,
 };
 use crate::segment::{Dead, Kept, Origin, SegmentHandle, changes, write_segment};
-use crate::types::Durability;
 use crate::vfs::{Directory, Lock};
 use crate::wal;
 
@@ -209,7 +208,10 @@ impl Swap {
         self.written.push(name.clone());
         shared.directory.write_bytes(&name, &manifest.encode()?)?;
         shared.directory.sync("")?;
-        if let Err(error) = self.publish(&shared.directory, manifest.version) {
+        // Synced whatever the durability: files that only the old manifest names go away below.
+        let published = swap_current(&shared.directory, manifest.version)
+            .and_then(|()| shared.directory.sync(""));
+        if let Err(error) = published {
             // Maybe live: the next writer to open finds out.
             self.written.clear();
             return Err(committer.poison(error));
@@ -257,15 +259,6 @@ impl Swap {
             }
         }
         Ok(())
-    }
-
-    fn publish(&self, directory: &Directory, version: u64) -> Result<()> {
-        swap_current(directory, version)?;
-        match self.config.durability {
-            Durability::Sync => directory.sync(""),
-            // What a power cut may undo is the rename: a whole suffix of commits.
-            Durability::Buffered => Ok(()),
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use super::operation::Update;
 use super::{View, pool};
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
-use crate::segment::attributes::Patch;
+use crate::segment::attributes::{ColumnBuffer, Patch};
 use crate::segment::{Dead, Finder, IdRef, Kept, Rows, Segment, SegmentHandle, build_segment};
 use crate::types::Ids;
 
@@ -77,7 +77,13 @@ impl Draft {
     }
 
     /// Writes whole points.
-    pub(super) fn upsert(&mut self, rows: Rows) -> Result<()> {
+    pub(super) fn upsert(&mut self, mut rows: Rows) -> Result<()> {
+        // Columns that were added since the call was checked.
+        for (_, kind) in self.config.schema.columns().iter().skip(rows.columns.len()) {
+            let mut column = ColumnBuffer::new(*kind);
+            column.append_nulls(rows.len());
+            rows.columns.push(column);
+        }
         if self.pending.len() == 0 {
             self.pending = rows;
         } else {

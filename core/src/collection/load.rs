@@ -54,6 +54,7 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     drop(index);
     merge::make_live(shared, &points, handle)?;
     shared.worker.wake();
+    shared.keep_few_segments();
     let (done, total) = progress.get();
     progress.advance(total.saturating_sub(done));
     Ok(report)

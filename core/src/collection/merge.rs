@@ -61,7 +61,6 @@ pub(super) fn make_live(shared: &Shared, points: &Kept, handle: SegmentHandle) -
         return forget(shared, &handle, error);
     }
     let mut segments = draft.finish()?;
-    committer.next_unit += 1;
     let name = handle.record().map(|r| segment_file(r.id)).unwrap_or_default();
     let sealed = segments.iter().take_while(|h| h.record().is_some()).count();
     segments.insert(sealed, Arc::new(handle));

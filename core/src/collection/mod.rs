@@ -16,13 +16,16 @@ mod group;
 mod hostile;
 mod import;
 mod input;
+mod iterate;
 mod load;
 mod merge;
 mod open;
 mod operation;
 mod plan;
 mod pool;
+mod refresh;
 mod search;
+mod snapshot;
 mod state;
 mod stats;
 mod view;
@@ -43,7 +46,7 @@ use crate::config::{
 use crate::error::{Error, Result};
 use crate::results::{MemoryEstimate, Points, Stats, VerifyReport};
 use crate::segment::SegmentHandle;
-use crate::types::{Ids, Vectors};
+use crate::types::{AttributeType, Ids, PointId, Vectors};
 use crate::vfs::Directory;
 #[cfg(test)]
 use crate::vfs::Vfs;
@@ -233,6 +236,11 @@ impl Collection {
         write::update(self, ids, attributes)
     }
 
+    /// Adds an attribute column; points that are there have null in it.
+    pub fn add_column(&self, name: &str, kind: AttributeType) -> Result<()> {
+        write::add_column(self, name, kind)
+    }
+
     /// Loads Arrow batches that hold an id column, a vector column (fixed-size or plain lists of
     /// f16, f32 or f64) and the schema's columns; then seals them, indexed.
     ///
@@ -283,6 +291,34 @@ impl Collection {
     /// Points by id.
     pub fn get(&self, ids: &Ids, with_vectors: bool) -> Result<Points> {
         get::get(&*self.view("get")?, ids, with_vectors)
+    }
+
+    /// Points in the order of their ids: at most `limit` of those above `after`, or from the first.
+    /// The last id of what comes back is where to go on; fewer than `limit` is the end.
+    pub fn scan(
+        &self,
+        after: Option<&PointId>,
+        limit: usize,
+        with_vectors: bool,
+    ) -> Result<Points> {
+        iterate::scan(&*self.view("scan")?, after, limit, with_vectors)
+    }
+
+    /// Moves a reader's view to the newest state; cheap where little has changed. A writer sees
+    /// its own writes anyway.
+    pub fn refresh(&self) -> Result<()> {
+        refresh::refresh(&self.shared)
+    }
+
+    /// Writes the state as a collection of its own to a directory that isn't there yet. Files are
+    /// shared by hard links where the file system can, else copied.
+    pub fn snapshot(&self, target: impl AsRef<Path>) -> Result<()> {
+        snapshot::snapshot(self, target.as_ref())
+    }
+
+    /// Makes a collection of a snapshot, at a path that isn't there yet.
+    pub fn restore(snapshot: impl AsRef<Path>, path: impl AsRef<Path>) -> Result<()> {
+        Self::open(snapshot, OpenOptions::default())?.snapshot(path)
     }
 
     /// Points alive; 0 once closed.
@@ -360,6 +396,11 @@ impl Collection {
         config: CollectionConfig,
     ) -> Result<Self> {
         open::create_in(vfs, path, Some(path), config)
+    }
+
+    /// Seals what has grown, as the thread beside the writers would.
+    pub(crate) fn seal(&self) -> Result<()> {
+        self.shared.seal()
     }
 
     pub(crate) fn open_on(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> Result<Self> {

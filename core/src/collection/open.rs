@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 
-use super::commit::{Committer, Garbage, swap_current};
+use super::commit::{Committer, Garbage, Swap, swap_current};
 use super::group::Group;
 use super::pool::check_environment;
 use super::state::{self, Loaded};
@@ -16,9 +16,10 @@ use crate::manifest::{
     COLUMNS_MAX, CURRENT, CURRENT_NEW, Manifest, is_manifest_file, manifest_file,
 };
 use crate::vfs::{Directory, Lock, Locking, MemVfs, OsVfs, Vfs};
+use crate::wal::{self, Payload};
 
 const LOCK: &str = "LOCK";
-const SUBDIRECTORIES: [&str; 4] = ["segments", "tombstones", "attributes", "wal"];
+pub(super) const SUBDIRECTORIES: [&str; 4] = ["segments", "tombstones", "attributes", "wal"];
 
 pub(super) fn create(path: &Path, config: CollectionConfig) -> Result<Collection> {
     create_in(Arc::new(OsVfs), path, Some(path), config)?.with_worker()
@@ -145,10 +146,53 @@ pub(super) fn open_in(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> R
         }
     };
     let loaded = state::read(&directory, options.memory, None)?;
-    if lock.is_some() {
+    let writes = lock.is_some();
+    if writes {
+        // What was read may be in the system's memory only: it must not lose what it replaced.
+        directory.sync("")?;
         remove_orphans(&directory, &loaded.view);
     }
-    Ok(assemble(directory, Some(path), loaded, lock))
+    let collection = assemble(directory, Some(path), loaded, lock);
+    if writes {
+        make_log_durable(&collection.shared)?;
+    }
+    Ok(collection)
+}
+
+/// Copies the last file of the log if more of it was read than the manifest vouches for: what a
+/// killed writer left may be in the system's memory only, and a sync that failed once may have
+/// made the system forget that, so that syncing again would say nothing.
+fn make_log_durable(shared: &Shared) -> Result<()> {
+    let mut committer = super::lock(&shared.committer);
+    let view = shared.view("open")?;
+    let (Some(read), Some(named)) = (committer.wals.last(), view.manifest.wals.last()) else {
+        return Ok(());
+    };
+    if read == named {
+        return Ok(());
+    }
+    let path = shared.directory.path(&named.file());
+    let file = state::read_log(&shared.directory, *named)?;
+    let mut reader = wal::Reader::new(&file, *named, false).map_err(|f| f.at(&path))?;
+    let mut copy = wal::Writer::create(&shared.directory, committer.next_wal, reader.next_unit())?;
+    committer.next_wal += 1;
+    let name = copy.durable().file();
+    let copied = (|| {
+        while let Some(unit) = reader.next(&file).map_err(|f| f.at(&path))? {
+            let records = unit.records.iter();
+            let records: Vec<_> =
+                records.map(|(kind, bytes, _)| Payload::new(*kind, bytes.to_vec())).collect();
+            copy.add(&records)?;
+        }
+        copy.sync()
+    })();
+    if let Err(error) = copied {
+        shared.directory.remove_if_there(&name);
+        return Err(error);
+    }
+    committer.wals.pop();
+    committer.wals.push(copy.durable());
+    Swap::of(&view).written(name).run(shared, &mut committer)
 }
 
 fn assemble(

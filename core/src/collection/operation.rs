@@ -50,7 +50,9 @@ fn put_ids(ids: &Ids, rows: Range<usize>, out: &mut Vec<u8>) {
         Ids::Str(ids) => {
             let ids = &ids[rows];
             out.extend(ids.iter().flat_map(|id| (id.len() as u32).to_le_bytes()));
-            ids.iter().for_each(|id| out.extend_from_slice(id.as_bytes()));
+            for id in ids {
+                out.extend_from_slice(id.as_bytes());
+            }
         }
     }
 }

@@ -173,12 +173,18 @@ fn replay(directory: &Directory, mut view: View) -> std::result::Result<Loaded, 
         }
         replay_file(&mut draft, &mut reader, &file, &view.config).map_err(|f| f.at(&path))?;
         next_unit = Some(reader.next_unit());
-        wals.push(reader.mark());
+        wals.push(reader.reached());
         tail = Some(reader);
     }
     view.segments = draft.finish()?;
     let next_unit = next_unit.unwrap_or_default().max(manifest.next_unit);
     Ok(Loaded { view, wals, next_unit, tail })
+}
+
+/// A file of the log, whole.
+pub(super) fn read_log(directory: &Directory, mark: Mark) -> Result<Vec<u8>> {
+    let name = mark.file();
+    directory.read(&name, WAL_BYTES_MAX).map_err(|e| read_error(directory, &name, e))
 }
 
 /// Why a unit could not be applied.
@@ -218,7 +224,7 @@ pub(super) fn replay_file(
 ) -> std::result::Result<u64, Unfit> {
     let mut units = 0;
     while let Some(unit) = reader.next(file)? {
-        draft.begin_unit(unit.number, reader.mark().id)?;
+        draft.begin_unit(unit.number, reader.reached().id)?;
         for (kind, payload, at) in unit.records {
             let operation = operation::decode(kind, payload, config).ok_or_else(|| {
                 Fault::damage(at, "log", "an operation on this collection", "another")

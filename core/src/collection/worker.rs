@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::commit::Committer;
-use super::{Shared, lock, merge, pool};
+use super::{Shared, View, lock, merge, pool};
 use crate::compaction::{Meta, plan};
 use crate::config::Progress;
 use crate::error::{Error, Result};
@@ -22,6 +22,8 @@ const ACTIVE_ROWS: u64 = 100_000;
 const ACTIVE_BYTES: u64 = 256 << 20;
 /// Frozen generations at which writers wait.
 const FROZEN_MAX: usize = 2;
+/// Segments at which a call that adds one lets the worker catch up.
+const SEGMENTS_MANY: usize = 6;
 /// How long a failed attempt rests.
 const REST: Duration = Duration::from_secs(1);
 
@@ -208,6 +210,23 @@ impl Shared {
         Ok(true)
     }
 
+    /// Seals what has grown, however little.
+    #[cfg(test)]
+    pub(super) fn seal(&self) -> Result<()> {
+        let _merging = lock(&self.merging);
+        let inputs: Vec<_> = {
+            let mut committer = lock(&self.committer);
+            committer.check("merge")?;
+            committer.freeze()?;
+            let view = self.view("merge")?;
+            view.segments.iter().filter(|h| h.wal().is_some()).cloned().collect()
+        };
+        if inputs.is_empty() {
+            return Ok(());
+        }
+        merge::merge(self, &inputs, pool::background()?, &Progress::new(), "merge")
+    }
+
     /// The right to merge; interrupts a merge in the background.
     pub(super) fn begin_merge(&self) -> MutexGuard<'_, ()> {
         self.worker.yield_to_caller();
@@ -231,6 +250,15 @@ impl Shared {
             }
             drop(committer);
             self.wait_for_worker()?;
+        }
+    }
+
+    /// Lets the worker catch up with calls that each add a segment.
+    pub(super) fn keep_few_segments(&self) {
+        let many = |view: &View| view.segments.len() >= SEGMENTS_MANY;
+        if self.view("merge").is_ok_and(|view| many(&view)) {
+            // What was added is there; that it can't be merged now is the worker's to say.
+            let _ = self.wait_for_worker();
         }
     }
 

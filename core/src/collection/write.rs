@@ -2,14 +2,16 @@
 
 use arrow_array::RecordBatch;
 
+use super::commit::Swap;
 use super::group::Request;
 use super::input::{Input, check_attributes, check_updates, wrong_id_type};
 use super::operation::{Operation, Update, encode_update, encode_upsert};
-use super::{Collection, Shared, merge};
-use crate::config::Progress;
+use super::{Collection, Shared, lock, merge};
+use crate::config::{CollectionConfig, Progress};
 use crate::error::{Error, Result};
+use crate::manifest::{COLUMNS_MAX, ConfigRecord, Shape};
 use crate::segment::Rows;
-use crate::types::{Ids, Vectors};
+use crate::types::{AttributeType, Ids, Schema, Vectors};
 
 /// A call of more rows or bytes goes to a file of its own rather than through the log.
 const DIRECT_ROWS: usize = 100_000;
@@ -82,4 +84,22 @@ pub(super) fn update(collection: &Collection, ids: &Ids, attributes: &RecordBatc
     let update = Update { ids: ids.clone(), columns };
     let payloads = if shared.on_disk() { encode_update(&update)? } else { Vec::new() };
     shared.commit(Request { operation: Operation::Update(update), payloads }).map(drop)
+}
+
+pub(super) fn add_column(collection: &Collection, name: &str, kind: AttributeType) -> Result<()> {
+    let shared = &collection.shared;
+    shared.check_writable("add_column")?;
+    let mut committer = lock(&shared.committer);
+    committer.check("add_column")?;
+    let view = shared.view("add_column")?;
+    let columns = view.config.schema.columns().iter().cloned();
+    let schema = Schema::new(columns.chain([(name.to_owned(), kind)]))?;
+    if schema.len() > COLUMNS_MAX {
+        let found = format!("{} columns", schema.len());
+        return Err(Error::invalid("schema", format!("at most {COLUMNS_MAX} columns"), found, ""));
+    }
+    let config = CollectionConfig { schema, ..CollectionConfig::clone(&view.config) };
+    // As it was created, but for the columns.
+    let stored = ConfigRecord { shape: Shape::of(&config), ..view.manifest.config.clone() };
+    Swap::of(&view).config(config, stored).run(shared, &mut committer)
 }

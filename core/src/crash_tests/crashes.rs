@@ -8,7 +8,6 @@ use super::workloads::{self, Workload};
 use super::world::{State, World};
 use super::{on_all, report, soak};
 use crate::config::Mode;
-use crate::types::Durability;
 use crate::vfs::fault::{Crash, Disk, FaultVfs, Image, Op, Trick};
 
 /// What a run did and when it was told that it was done.
@@ -152,9 +151,7 @@ fn run(workload: &Workload, tricks: &[Trick], seeds: u64) -> Result<(usize, usiz
 #[test]
 fn t1_t2_power_cuts_at_every_change_of_the_disk() {
     let (mut images, mut doubles) = (0, 0);
-    // Buffered ones wait for the log that they are about.
-    let synced = |w: &Workload| w.config.durability == Durability::Sync;
-    for workload in workloads::all().into_iter().filter(synced) {
+    for workload in workloads::all() {
         let (one, two) = run(&workload, &[], 12 * soak()).unwrap_or_else(|e| panic!("{e}"));
         images += one;
         doubles += two;

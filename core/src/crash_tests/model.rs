@@ -62,7 +62,7 @@ fn events(seed: u64) -> Vec<Event> {
             first..(first + 1 + dice.below(most)).min(IDS)
         };
         let (few, many) = (ids(4), ids(IDS));
-        events.push(match dice.below(40) {
+        events.push(match dice.below(52) {
             0..22 => Event::Step(Step::Upsert(few, version)),
             22..27 => Event::Step(Step::Upsert(many, version)),
             27..30 => Event::Step(Step::Load(many, version, 1 + dice.below(9) as usize)),
@@ -70,6 +70,9 @@ fn events(seed: u64) -> Vec<Event> {
             33..35 => Event::Step(Step::Flush),
             35..37 => Event::Step(Step::Reopen),
             37..39 => Event::Step(Step::Abandon),
+            39..43 => Event::Step(Step::Update(many, version)),
+            43..47 => Event::Step(Step::Delete(few)),
+            47..50 => Event::Step(Step::Seal),
             _ => Event::PowerCut,
         });
     }

@@ -2,7 +2,9 @@
 //! that writes.
 
 use super::data;
-use super::world::Step::{self, Abandon, Flush, Load, Optimize, Reopen, Upsert};
+use super::world::Step::{
+    self, Abandon, Delete, Flush, Load, Optimize, Reopen, Seal, Update, Upsert,
+};
 use crate::config::CollectionConfig;
 use crate::metric::Metric;
 use crate::types::{Durability, IdType, MemoryMode};
@@ -30,19 +32,19 @@ impl Workload {
 
 /// Singles, the shortest calls.
 fn singles() -> Workload {
-    let steps = (0..12).map(|id| Upsert(id..id + 1, 1)).collect();
+    let steps = (0..20).map(|id| Upsert(id..id + 1, 1)).collect();
     Workload::new("singles", steps)
 }
 
 /// Batches that replace parts of those before.
 fn batches() -> Workload {
-    let steps = (0..10).map(|n| Upsert(n * 5..n * 5 + 9, n as u32 + 1)).collect();
+    let steps = (0..14).map(|n| Upsert(n * 5..n * 5 + 9, n as u32 + 1)).collect();
     Workload::new("overlapping batches", steps)
 }
 
 /// The same ids, over and over.
 fn overwrites() -> Workload {
-    Workload::new("overwrites", (1..10).map(|version| Upsert(0..6, version)).collect())
+    Workload::new("overwrites", (1..16).map(|version| Upsert(0..6, version)).collect())
 }
 
 fn strings() -> Workload {
@@ -54,7 +56,7 @@ fn strings() -> Workload {
 
 fn reopened() -> Workload {
     let mut steps = Vec::new();
-    for n in 0..5 {
+    for n in 0..7 {
         steps.extend([Upsert(n * 3..n * 3 + 5, n as u32 + 1), Reopen]);
     }
     Workload::new("reopened after each write", steps)
@@ -62,7 +64,7 @@ fn reopened() -> Workload {
 
 fn abandoned() -> Workload {
     let mut steps = Vec::new();
-    for n in 0..5 {
+    for n in 0..7 {
         steps.extend([Upsert(n * 3..n * 3 + 5, n as u32 + 1), Upsert(n..n + 1, 90), Abandon]);
     }
     Workload::new("abandoned after writes", steps)
@@ -145,6 +147,34 @@ fn mixed() -> Workload {
     workload
 }
 
+/// Deletes and replaced values, in segments of every kind and while these are replaced.
+fn changed() -> Workload {
+    let mut steps = vec![Upsert(0..20, 1), Update(3..9, 2), Delete(5..7), Seal];
+    for n in 0..2 {
+        let version = 10 + n as u32 * 10;
+        steps.extend([
+            Update(n * 3..n * 3 + 6, version),
+            Delete(n..n + 2),
+            Upsert(n..n + 1, version + 1),
+            Seal,
+            Update(n..n + 12, version + 2),
+            Load(20 + n * 4..27 + n * 4, version + 3, 3),
+            Upsert(18..23, version + 4),
+            Delete(19..21),
+        ]);
+    }
+    steps.extend([Abandon, Update(0..30, 90), Seal, Optimize, Delete(0..10), Reopen]);
+    Workload::new("changed and deleted", steps)
+}
+
+/// The same without waiting for the disk.
+fn changed_buffered() -> Workload {
+    let mut workload = changed();
+    workload.name = "changed and deleted, buffered";
+    workload.config.durability = Durability::Buffered;
+    workload
+}
+
 pub(super) fn all() -> Vec<Workload> {
     vec![
         singles(),
@@ -159,5 +189,7 @@ pub(super) fn all() -> Vec<Workload> {
         buffered(),
         heap(),
         mixed(),
+        changed(),
+        changed_buffered(),
     ]
 }

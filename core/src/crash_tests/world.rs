@@ -25,6 +25,12 @@ pub(super) enum Step {
     Upsert(Range<u64>, u32),
     /// Loads these ids, with this version, in batches of so many.
     Load(Range<u64>, u32, usize),
+    /// Deletes these ids, some of which may not be there.
+    Delete(Range<u64>),
+    /// Replaces the attributes of those of these ids that are there, by those of this version.
+    Update(Range<u64>, u32),
+    /// Seals what has grown, as the thread beside the writers would.
+    Seal,
     Optimize,
     Flush,
     /// Closes and opens again.
@@ -48,7 +54,11 @@ impl Step {
                 let point = Point { vector: *version, attributes: *version };
                 state.extend(ids.clone().map(|id| (id, point)));
             }
-            Self::Optimize | Self::Flush | Self::Reopen | Self::Abandon => {}
+            Self::Delete(ids) => state.retain(|id, _| !ids.contains(id)),
+            Self::Update(ids, version) => {
+                state.range_mut(ids.clone()).for_each(|(_, point)| point.attributes = *version);
+            }
+            Self::Seal | Self::Optimize | Self::Flush | Self::Reopen | Self::Abandon => {}
         }
     }
 
@@ -65,7 +75,7 @@ impl Step {
     pub(super) fn end(&self) -> u64 {
         match self {
             Self::Upsert(ids, _) | Self::Load(ids, _, _) => ids.end,
-            Self::Optimize | Self::Flush | Self::Reopen | Self::Abandon => 0,
+            _ => 0,
         }
     }
 }
@@ -99,6 +109,13 @@ impl World {
             Step::Load(ids, version, batch) => {
                 load(self.collection()?, &points(ids, *version), *batch)
             }
+            Step::Delete(ids) => {
+                let collection = self.collection()?;
+                let ids = data::ids(collection.config().id_type, ids.clone());
+                collection.delete(&ids).map(drop)
+            }
+            Step::Update(ids, version) => update(self.collection()?, ids, *version),
+            Step::Seal => self.collection()?.seal(),
             Step::Optimize => self.collection()?.optimize(&Progress::new()),
             Step::Flush => self.collection()?.flush(),
             Step::Reopen => {
@@ -123,6 +140,16 @@ fn upsert(collection: &Collection, points: &[(u64, u32)]) -> Result<()> {
     let components = data::vectors(points);
     let vectors = Vectors::from_f32(DIM, &components)?;
     collection.upsert(&ids, &vectors, Some(&data::attributes(points)), &Progress::new())
+}
+
+fn update(collection: &Collection, ids: &Range<u64>, version: u32) -> Result<()> {
+    let kind = collection.config().id_type;
+    let all: Vec<u64> = ids.clone().collect();
+    let found = collection.get(&data::ids(kind, all.iter().copied()), false)?.found;
+    let there = all.into_iter().zip(found).filter(|(_, found)| *found);
+    let points: Vec<_> = there.map(|(id, _)| (id, version)).collect();
+    let ids = data::ids(kind, points.iter().map(|(id, _)| *id));
+    collection.update(&ids, &data::attributes(&points))
 }
 
 fn load(collection: &Collection, points: &[(u64, u32)], batch: usize) -> Result<()> {

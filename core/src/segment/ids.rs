@@ -12,7 +12,15 @@ pub(crate) enum IdRef<'a> {
     Str(&'a str),
 }
 
-impl IdRef<'_> {
+impl<'a> IdRef<'a> {
+    pub(crate) fn as_u64(self) -> Option<u64> {
+        if let Self::U64(id) = self { Some(id) } else { None }
+    }
+
+    pub(crate) fn as_str(self) -> Option<&'a str> {
+        if let Self::Str(id) = self { Some(id) } else { None }
+    }
+
     pub(crate) fn to_owned(self) -> PointId {
         match self {
             Self::U64(id) => PointId::U64(id),

@@ -98,6 +98,28 @@ impl Directory {
         self.vfs.map(&self.path(name), access)
     }
 
+    /// Another directory of the same file system.
+    pub(crate) fn beside(&self, root: &Path) -> Self {
+        Self { vfs: Arc::clone(&self.vfs), root: root.to_owned() }
+    }
+
+    /// Has a finished file in another directory too: the same one where that can be, else a copy.
+    pub(crate) fn share(&self, name: &str, to: &Self) -> Result<()> {
+        let (from, path) = (self.path(name), to.path(name));
+        match self.vfs.link(&from, &path) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(Error::io(from, "link the file", error))
+            }
+            // Across devices, or where there are no links.
+            Err(_) => {
+                let bytes = self.vfs.map(&from, Access::Map);
+                let bytes = bytes.map_err(|e| Error::io(&from, "read the file", e))?;
+                to.write(name, |file| bytes.chunks(1 << 20).try_for_each(|part| file.append(part)))
+            }
+        }
+    }
+
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<()> {
         let path = self.path(from);
         self.vfs.rename(&path, &self.path(to)).map_err(|e| Error::io(path, "rename the file", e))

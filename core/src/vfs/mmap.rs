@@ -1,8 +1,8 @@
 //! Immutable bytes of a file, mapped or copied into anonymous memory. The only unsafe code of
 //! the storage half.
 //!
-//! Invariants: the bytes never change while a [`Bytes`] lives, and they start on a page, so that
-//! an aligned section of a file is aligned in memory too.
+//! Invariants: the bytes never change while a [`Bytes`] lives; those of a file start on a page, so
+//! that an aligned section is aligned in memory too.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
@@ -32,12 +32,17 @@ pub(crate) enum Expect {
     Soon,
 }
 
+/// Bytes below which [`Bytes::filled`] asks the heap.
+const HEAP_MAX: usize = 128 << 10;
+
 /// Immutable bytes, cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Bytes(Arc<Region>);
 
 enum Region {
     Empty,
+    /// So few that a mapping would cost more than they; not on a page.
+    Heap(Box<[u8]>),
     File(Mmap),
     Anonymous(Mmap),
 }
@@ -71,6 +76,11 @@ impl Bytes {
 
     /// `len` bytes of anonymous memory, zeroed, then filled.
     pub(crate) fn filled(len: usize, fill: impl FnOnce(&mut [u8])) -> io::Result<Self> {
+        if len < HEAP_MAX {
+            let mut bytes = vec![0; len].into_boxed_slice();
+            fill(&mut bytes);
+            return Ok(Self(Arc::new(Region::Heap(bytes))));
+        }
         Self::anonymous(len, |out| {
             fill(out);
             Ok(())
@@ -110,6 +120,7 @@ impl Bytes {
     pub(crate) fn resident(&self) -> u64 {
         match &*self.0 {
             Region::Empty => 0,
+            Region::Heap(bytes) => bytes.len() as u64,
             Region::Anonymous(map) => map.len() as u64,
             Region::File(map) => resident_pages(map),
         }
@@ -144,6 +155,7 @@ impl Deref for Bytes {
     fn deref(&self) -> &[u8] {
         match &*self.0 {
             Region::Empty => &[],
+            Region::Heap(bytes) => bytes,
             Region::File(map) | Region::Anonymous(map) => map,
         }
     }
@@ -153,6 +165,7 @@ impl fmt::Debug for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match &*self.0 {
             Region::Empty => "empty",
+            Region::Heap(_) => "heap",
             Region::File(_) => "mapped",
             Region::Anonymous(_) => "anonymous",
         };

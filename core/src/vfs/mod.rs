@@ -49,7 +49,6 @@ pub(crate) trait Vfs: fmt::Debug + Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
 
     /// Gives a finished file a second name; `CrossesDevices` or `Unsupported` where that can't be.
-    #[expect(dead_code, reason = "the write path that comes next calls it")]
     fn link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Takes the writer's lock, which ends with the process at the latest.

@@ -41,7 +41,7 @@ impl Reader {
     }
 
     /// How far it got.
-    pub(crate) fn mark(&self) -> Mark {
+    pub(crate) fn reached(&self) -> Mark {
         self.at
     }
 
@@ -53,7 +53,7 @@ impl Reader {
     /// The next whole unit; `None` at the end, torn or not.
     pub(crate) fn next<'a>(&mut self, file: &'a [u8]) -> Decoded<Option<Unit<'a>>> {
         if self.at.length == self.mark.length && self.at.chain != self.mark.chain {
-            return Err(self.damage(self.mark.length, "the records that were flushed", "others"));
+            return Err(damage(self.mark.length, "the records that were flushed", "others"));
         }
         if self.closed && self.at.length >= self.mark.length {
             return Ok(None);
@@ -67,23 +67,23 @@ impl Reader {
             let after = position + (HEAD_BYTES + head.length.next_multiple_of(8)) as u64;
             let Some(kind) = head.kind else {
                 // A whole record that this version doesn't write: its version would say so.
-                return Err(self.damage(position, "a kind of record of this version", "another"));
+                return Err(damage(position, "a kind of record of this version", "another"));
             };
             if kind == Kind::Commit {
                 let stated = (u64_at(payload, 0), u64_at(payload, 8));
                 if stated != (Some(self.next_unit), Some(records.len() as u64)) {
                     let expected = format!("unit {} of {}", self.next_unit, records.len());
-                    return Err(self.damage(position, &expected, &format!("{stated:?}")));
+                    return Err(damage(position, &expected, &format!("{stated:?}")));
                 }
                 // A mark lies between units, so none may be jumped over.
                 if self.at.length < self.mark.length && after > self.mark.length {
-                    return Err(self.damage(self.mark.length, "the end of a unit", "none"));
+                    return Err(damage(self.mark.length, "the end of a unit", "none"));
                 }
                 let number = self.next_unit;
                 self.at = Mark { id: self.at.id, length: after, chain: head.chain };
                 self.next_unit += 1;
                 if self.at.length == self.mark.length && self.at.chain != self.mark.chain {
-                    return Err(self.damage(after, "the records that were flushed", "others"));
+                    return Err(damage(after, "the records that were flushed", "others"));
                 }
                 return Ok(Some(Unit { number, records }));
             }
@@ -95,7 +95,7 @@ impl Reader {
     /// Whether the file may end in what is no whole record at this position.
     fn end(&self, file: &[u8], position: u64) -> Decoded<()> {
         if self.at.length < self.mark.length {
-            return Err(self.damage(position, "a whole record", "damaged or missing bytes"));
+            return Err(damage(position, "a whole record", "damaged or missing bytes"));
         }
         // Records start at multiples of 8. One that was written after this place had been synced
         // proves that what is here was acknowledged once.
@@ -104,15 +104,15 @@ impl Reader {
         match proof {
             Some(at) => {
                 let found = format!("damage, before the later record at byte {at}");
-                Err(self.damage(position, "a whole record", &found))
+                Err(damage(position, "a whole record", &found))
             }
             None => Ok(()),
         }
     }
+}
 
-    fn damage(&self, offset: u64, expected: &str, found: &str) -> Fault {
-        Fault::damage(offset, "log", expected, found)
-    }
+fn damage(offset: u64, expected: &str, found: &str) -> Fault {
+    Fault::damage(offset, "log", expected, found)
 }
 
 /// The record at a position, if it is whole and follows from the chain.

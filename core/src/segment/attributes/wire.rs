@@ -189,7 +189,9 @@ mod tests {
         ];
         for (kind, values) in cases {
             let mut writer = WireWriter::new(kind);
-            values.iter().for_each(|v| writer.push(*v));
+            for value in &values {
+                writer.push(*value);
+            }
             let mut out = Vec::new();
             writer.finish(&mut out);
             for length in 0..=out.len() {
