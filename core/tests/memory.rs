@@ -109,7 +109,7 @@ fn more_points_attributes_and_copies_need_more() {
     assert_eq!(needed(&mapped, 2_000, 77), needed(&mapped, 2_000, 0) + 77);
     assert_eq!(needed(&mapped, u64::MAX, u64::MAX), u64::MAX);
     let heap = made("heap", MemoryMode::Heap);
-    let memory = Collection::in_memory(mapped.config().clone()).unwrap();
+    let memory = Collection::in_memory((*mapped.config()).clone()).unwrap();
     let of = |collection| needed(collection, 100_000, 0);
     assert!(of(&mapped) <= of(&heap) && of(&heap) < of(&memory));
 

@@ -123,7 +123,7 @@ impl Collection {
         tick: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let collection = self.handle.to_write("load").or_raise(py)?;
-        let wanted = arguments.parse(py, collection.config())?;
+        let wanted = arguments.parse(py, &collection.config())?;
         let opened = py.detach(|| wanted.open()).or_raise(py)?;
         // As core counts: reading is the first half, building the second.
         let watcher = Watcher { tick, expected: 2 * opened.rows };

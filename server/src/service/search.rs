@@ -52,7 +52,7 @@ impl SearchService for Search {
 
 fn answer(collection: &Collection, request: SearchRequest) -> Result<SearchResponse, Status> {
     let Parts { query, request } =
-        convert::request(request, collection.config()).map_err(|error| status(&error))?;
+        convert::request(request, &collection.config()).map_err(|error| status(&error))?;
     let results = collection.search(&query, &request).map_err(|error| status(&error))?;
     Ok(convert::response(&results))
 }
