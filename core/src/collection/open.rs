@@ -153,8 +153,9 @@ pub(super) fn open_in(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> R
         remove_orphans(&directory, &loaded.view);
     }
     let collection = assemble(directory, Some(path), loaded, lock);
-    if writes {
-        make_log_durable(&collection.shared)?;
+    if writes && let Err(error) = make_log_durable(&collection.shared) {
+        // Nothing is written by letting go of it either.
+        return Err(super::lock(&collection.shared.committer).poison(error));
     }
     Ok(collection)
 }
@@ -190,9 +191,16 @@ fn make_log_durable(shared: &Shared) -> Result<()> {
         shared.directory.remove_if_there(&name);
         return Err(error);
     }
-    committer.wals.pop();
-    committer.wals.push(copy.durable());
-    Swap::of(&view).written(name).run(shared, &mut committer)
+    let copied = copy.durable();
+    let replaced = committer.wals.pop();
+    committer.wals.push(copied);
+    let swapped = Swap::of(&view).written(name).run(shared, &mut committer);
+    if swapped.is_err() {
+        // The copy is gone, or maybe live: either way the next one to open decides.
+        committer.wals.pop();
+        committer.wals.extend(replaced);
+    }
+    swapped
 }
 
 fn assemble(

@@ -110,8 +110,14 @@ impl Sample {
 fn samples() -> Vec<Sample> {
     let mut config = CollectionConfig::new(data::DIM, Metric::L2);
     config.schema = data::schema();
-    let indexed =
-        [Step::Load(0..1_002, 1, 999), Step::Upsert(3..9, 2), Step::Upsert(2_000..2_003, 3)];
+    // A load and a seal write out what died and was replaced before them.
+    let indexed = [
+        Step::Load(0..1_002, 1, 999),
+        Step::Upsert(3..9, 2),
+        Step::Update(100..120, 5),
+        Step::Seal,
+        Step::Upsert(2_000..2_003, 3),
+    ];
     let mut strings = config.clone();
     strings.id_type = IdType::Str;
     strings.metric = Metric::Cosine;
@@ -119,8 +125,11 @@ fn samples() -> Vec<Sample> {
         Step::Upsert(0..40, 1),
         Step::Optimize,
         Step::Upsert(3..9, 2),
-        Step::Upsert(50..53, 3),
+        Step::Delete(20..23),
+        Step::Update(10..25, 5),
+        Step::Load(50..53, 3, 2),
         Step::Upsert(51..52, 4),
+        Step::Update(30..33, 6),
     ];
     vec![Sample::new(&strings, &small), Sample::new(&config, &indexed)]
 }

@@ -66,7 +66,7 @@ impl Step {
     pub(super) fn is_barrier(&self, durability: Durability) -> bool {
         match self {
             Self::Abandon => false,
-            Self::Flush => true,
+            Self::Flush | Self::Reopen => true,
             _ => durability == Durability::Sync,
         }
     }
