@@ -23,7 +23,12 @@ fn every_command_has_help_with_an_example() {
         "load",
         "search",
         "get",
+        "update",
+        "delete",
+        "optimize",
         "calibrate",
+        "snapshot",
+        "restore",
         "stats",
         "verify",
         "bench",
@@ -227,4 +232,31 @@ fn a_load_states_the_memory_it_needs_and_is_refused_without_it() {
     let text = String::from_utf8(refused.stderr).unwrap();
     assert!(text.contains("memory to load 3000 points") && text.contains("1.0 MiB"), "{text}");
     assert!(!dir.path("c.nf").exists());
+}
+
+#[test]
+fn points_are_updated_and_deleted_and_the_collection_copied() {
+    let (dir, path) = loaded();
+    let path = path.as_str();
+    let [one, two] = [IDS[0], IDS[1]];
+    assert_eq!(json(&["update", path, one, two, "--set", "score=77"])["updated"], 2);
+    let points = json(&["get", path, one, two]);
+    assert_eq!(points["points"][1]["attributes"]["score"], 77);
+    works(&["update", path, one, "--null", "score"]);
+    assert!(json(&["get", path, one])["points"][0]["attributes"]["score"].is_null());
+    fails(&["update", path, one, "--set", "score=many"], 1, &["an integer"]);
+    fails(&["update", path, "nobody", "--set", "score=1"], 1, &["nobody"]);
+    fails(&["update", path, one, "--set", "scores=1"], 1, &["\"score\""]);
+    fails(&["update", path, one, "--set", "score"], 2, &["COLUMN=VALUE"]);
+
+    let copy = &dir.text("copy.nf");
+    assert_eq!(json(&["snapshot", path, copy])["points"], 4);
+    let deleted = json(&["delete", path, one, "nobody"]);
+    assert_eq!((&deleted["deleted"], &deleted["points"]), (&1.into(), &3.into()));
+    let optimized = json(&["optimize", path]);
+    assert_eq!((&optimized["points"], &optimized["segments"]), (&3.into(), &1.into()));
+    let again = &dir.text("again.nf");
+    assert_eq!(json(&["restore", copy, again])["points"], 4);
+    fails(&["restore", copy, again], 1, &["already exists"]);
+    works(&["verify", again]);
 }

@@ -69,10 +69,15 @@ pub fn decay(text: &str) -> Result<Decay, String> {
 }
 
 /// Microseconds since 1970 of an ISO date and time; UTC if it names no zone.
-fn moment(text: &str) -> Result<i64, String> {
-    string_to_timestamp_nanos(text)
+pub fn time_us(text: &str) -> Result<i64, String> {
+    let nanos = string_to_timestamp_nanos(text);
+    nanos
         .map(|nanos| nanos.div_euclid(1000))
-        .map_err(|_| format!("origin {text:?}: expected a date and time like 2013-08-19T14:15:23Z"))
+        .map_err(|_| "a date and time like 2013-08-19T14:15:23Z".to_owned())
+}
+
+fn moment(text: &str) -> Result<i64, String> {
+    time_us(text).map_err(|expected| format!("origin {text:?}: expected {expected}"))
 }
 
 /// Ids as the collection has them, from how they are written.

@@ -5,23 +5,27 @@ mod args;
 mod bench;
 mod calibrate;
 mod create;
+mod delete;
 mod demo;
 mod error;
 mod get;
 mod hits;
 mod import;
 mod load;
+mod optimize;
 mod search;
 mod serve;
+mod snapshot;
 mod stats;
 mod storage;
+mod update;
 mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
-use nearfield::{Collection, OpenOptions};
+use nearfield::{Collection, Mode, OpenOptions};
 
 use crate::output::Output;
 pub use error::{Error, Result};
@@ -52,8 +56,13 @@ enum Command {
     Load(load::Args),
     Search(search::Args),
     Get(get::Args),
+    Update(update::Args),
+    Delete(delete::Args),
+    Optimize(optimize::Args),
     Calibrate(calibrate::Args),
     Import(import::Args),
+    Snapshot(snapshot::Args),
+    Restore(snapshot::RestoreArgs),
     Stats(stats::Args),
     Verify(verify::Args),
     Bench(bench::Args),
@@ -90,8 +99,13 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Load(args) => load::run(args, &out),
         Command::Search(args) => search::run(args, &out),
         Command::Get(args) => get::run(args, &out),
+        Command::Update(args) => update::run(args, &out),
+        Command::Delete(args) => delete::run(args, &out),
+        Command::Optimize(args) => optimize::run(args, &out),
         Command::Calibrate(args) => calibrate::run(args, &out),
         Command::Import(args) => import::run(args, &out),
+        Command::Snapshot(args) => snapshot::run(args, &out),
+        Command::Restore(args) => snapshot::restore(args, &out),
         Command::Stats(args) => stats::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Bench(args) => bench::run(args, &out),
@@ -102,6 +116,11 @@ fn run(cli: &Cli) -> Result<()> {
 
 fn open(path: &Path) -> Result<Collection> {
     Ok(Collection::open(path, OpenOptions::default())?)
+}
+
+fn open_to_write(path: &Path) -> Result<Collection> {
+    let options = OpenOptions { mode: Mode::Write, ..OpenOptions::default() };
+    Ok(Collection::open(path, options)?)
 }
 
 #[cfg(test)]
