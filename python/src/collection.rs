@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use nearfield::{OpenOptions, Progress, SearchRequest};
+use nearfield::{AttributeType, OpenOptions, Progress, SearchRequest};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -116,6 +116,31 @@ impl Collection {
         })
     }
 
+    fn delete(&self, py: Python<'_>, ids: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let collection = self.handle.to_write("delete").or_raise(py)?;
+        let ids = convert::ids(py, "ids", collection.config().id_type, ids)?;
+        wait::run(py, &Watcher::default(), |_| collection.delete(&ids))
+    }
+
+    fn update(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        attributes: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let collection = self.handle.to_write("update").or_raise(py)?;
+        let config = collection.config();
+        let ids = convert::ids(py, "ids", config.id_type, ids)?;
+        let attributes = convert::attributes(py, &config.schema, ids.len(), attributes)?;
+        wait::run(py, &Watcher::default(), |_| collection.update(&ids, &attributes))
+    }
+
+    fn add_column(&self, py: Python<'_>, name: &str, kind: &str) -> PyResult<()> {
+        let collection = self.handle.to_write("add_column").or_raise(py)?;
+        let kind: AttributeType = kind.parse().or_raise(py)?;
+        py.detach(|| collection.add_column(name, kind)).or_raise(py)
+    }
+
     fn load<'py>(
         &self,
         py: Python<'py>,
@@ -193,6 +218,39 @@ impl Collection {
         let ids = convert::ids(py, "ids", collection.config().id_type, ids)?;
         let points = py.detach(|| collection.get(&ids, with_vectors)).or_raise(py)?;
         Ok((Table::new(points.batch), points.found))
+    }
+
+    /// A table of the points above an id, the only one of `after`, in the order of their ids.
+    fn scan(
+        &self,
+        py: Python<'_>,
+        after: Option<&Bound<'_, PyAny>>,
+        limit: usize,
+        with_vectors: bool,
+    ) -> PyResult<(Table, Vec<bool>)> {
+        let collection = self.handle.to_read("scan").or_raise(py)?;
+        let kind = collection.config().id_type;
+        let after = after.map(|ids| convert::ids(py, "after", kind, ids)).transpose()?;
+        let after = after.filter(|ids| !ids.is_empty()).map(|ids| ids.get(0));
+        let points = py.detach(|| collection.scan(after.as_ref(), limit, with_vectors));
+        let points = points.or_raise(py)?;
+        Ok((Table::new(points.batch), points.found))
+    }
+
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        let collection = self.handle.to_read("refresh").or_raise(py)?;
+        py.detach(|| collection.refresh()).or_raise(py)
+    }
+
+    fn snapshot(&self, py: Python<'_>, target: &str) -> PyResult<()> {
+        let collection = self.handle.to_read("snapshot").or_raise(py)?;
+        wait::run(py, &Watcher::default(), |_| collection.snapshot(target))
+    }
+
+    /// Makes a collection of a snapshot.
+    #[staticmethod]
+    fn restore(py: Python<'_>, snapshot: &str, path: &str) -> PyResult<()> {
+        wait::run(py, &Watcher::default(), |_| nearfield::Collection::restore(snapshot, path))
     }
 
     fn flush(&self, py: Python<'_>) -> PyResult<()> {

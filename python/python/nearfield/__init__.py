@@ -8,7 +8,12 @@
 ([1], ['east'])
 """
 
-from ._collection import Collection, create, open  # noqa: A004 - nearfield.open is the name
+from ._collection import (
+    Collection,
+    create,
+    open,  # noqa: A004 - nearfield.open is the name
+    restore,
+)
 from ._core import __version__
 from ._decay import Decay
 from ._errors import (
@@ -68,6 +73,7 @@ __all__ = [
     "import_hnsw_rs",
     "open",
     "recall",
+    "restore",
 ]
 
 for _name in __all__:

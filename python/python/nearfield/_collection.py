@@ -140,6 +140,26 @@ def open(  # noqa: A001 - nearfield.open is the name
     return Collection(core, where, memory)
 
 
+def restore(snapshot: PathLike, path: PathLike) -> None:
+    """Make a collection of a snapshot; the snapshot stays as it is.
+
+    Parameters
+    ----------
+    snapshot : str or Path
+        What `Collection.snapshot` wrote.
+    path : str or Path
+        A directory that doesn't exist yet.
+
+    Raises
+    ------
+    CollectionNotFoundError, CorruptionError, UnsupportedVersionError
+        If the snapshot can't be used.
+    AlreadyExistsError
+        If the path is taken.
+    """
+    _core.Collection.restore(_checks.path(snapshot, "snapshot"), _checks.path(path, "path"))
+
+
 class Collection:
     """An open collection of points: ids, vectors and attributes.
 
@@ -239,6 +259,74 @@ class Collection:
         columns = _inputs.attributes(attributes, self._config.schema)
         with bar(progress, "upsert") as tick:
             self._core.upsert(_inputs.ids(ids, "ids"), rows, columns, tick)
+
+    def update(self, ids: Any, attributes: Any) -> None:
+        """Replace attribute values of points; vectors and other columns stay.
+
+        One atomic unit. The last of an id given twice wins.
+
+        Parameters
+        ----------
+        ids : array_like of ids, of length n
+            As in `upsert`.
+        attributes : dict, DataFrame or object with ``__arrow_c_stream__``
+            The columns to change, n rows each; None sets null. Types as in `upsert`.
+
+        Raises
+        ------
+        NotFoundError
+            If an id names no point; nothing is changed then.
+        InvalidArgumentError
+            If anything of it can't be used; the message names row and column.
+        ReadOnlyError, ClosedError
+            If the handle can't write.
+        """
+        columns = _inputs.attributes(attributes, self._config.schema)
+        if columns is None:
+            raise TypeError("attributes: expected the columns to change, found None")
+        self._core.update(_inputs.ids(ids, "ids"), columns)
+
+    def delete(self, ids: Any) -> int:
+        """Delete points; unknown ids are ignored. One atomic unit.
+
+        Parameters
+        ----------
+        ids : array_like of ids
+            As in `upsert`.
+
+        Returns
+        -------
+        int
+            How many points there were.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an id is of the wrong type.
+        ReadOnlyError, ClosedError
+            If the handle can't write.
+        """
+        return self._core.delete(_inputs.ids(ids, "ids"))
+
+    def add_column(self, name: str, type: AttributeType) -> None:  # noqa: A002 - as in a schema
+        """Add an attribute column; points that are there have null in it.
+
+        Parameters
+        ----------
+        name : str
+            A name that the schema doesn't have.
+        type : str
+            As in `create`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If the name is taken or the type unknown.
+        ReadOnlyError, ClosedError
+            If the handle can't write.
+        """
+        self._core.add_column(_checks.text(name, "name"), _checks.text(type, "type"))
+        self._config = Report(self._core.config())
 
     def load(
         self,
@@ -485,6 +573,60 @@ class Collection:
             _inputs.ids(ids, "ids"), _checks.flag(with_vectors, "with_vectors")
         )
         return Table(core, found)
+
+    def scan(self, after: Any = None, limit: int = 10_000, *, with_vectors: bool = True) -> Table:
+        """List points in the order of their ids.
+
+        Parameters
+        ----------
+        after : int or str, optional
+            Begin above this id, the last one of the part before; by default with the first point.
+        limit : int
+            Most points to return, at least 1. Fewer are the end.
+        with_vectors : bool
+            Whether to return the vectors.
+
+        Returns
+        -------
+        Table
+            As `get` returns it.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If an argument can't be used.
+        ClosedError
+            If the handle was closed.
+        """
+        core, found = self._core.scan(
+            None if after is None else _inputs.ids([after], "after"),
+            _checks.count(limit, "limit"),
+            _checks.flag(with_vectors, "with_vectors"),
+        )
+        return Table(core, found)
+
+    def refresh(self) -> None:
+        """Move a reader's view to the newest state; a writer sees its own writes anyway."""
+        self._core.refresh()
+        self._config = Report(self._core.config())
+
+    def snapshot(self, path: PathLike) -> None:
+        """Write the state as a collection of its own.
+
+        Parameters
+        ----------
+        path : str or Path
+            A directory that doesn't exist yet. Files are shared with this collection where the
+            file system has hard links.
+
+        Raises
+        ------
+        AlreadyExistsError
+            If the path is taken.
+        ClosedError
+            If the handle was closed.
+        """
+        self._core.snapshot(_checks.path(path, "path"))
 
     def flush(self) -> None:
         """Put every write that returned on disk."""
