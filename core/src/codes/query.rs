@@ -79,21 +79,23 @@ impl Query {
     fn finish(&mut self, quantizer: &Quantizer, ranking: Ranking, mut y: Vec<f32>) {
         let centroid = &quantizer.params.centroid;
         let length = norm2(&y[..centroid.len()]).sqrt() as f32;
-        let (weight, c, base) = match ranking {
-            Ranking::InnerProduct => (1.0, 0.0, exact::dot(&y[..centroid.len()], centroid)),
+        let (weight, c, base, rotated) = match ranking {
+            Ranking::InnerProduct => (1.0, 0.0, exact::dot(&y[..centroid.len()], centroid), length),
             Ranking::L2 => {
                 y.iter_mut().zip(centroid).for_each(|(v, c)| *v -= c);
-                (2.0, -1.0, -norm2(&y))
+                let norm2 = norm2(&y);
+                (2.0, -1.0, -norm2, norm2.sqrt() as f32)
             }
         };
+        // Keeps the length.
         quantizer.rotation.apply(&mut y);
-        let largest = y.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        let largest = largest(&y);
         let scale = largest / 127.0;
         let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
         self.components.clear();
-        self.components.extend(y.iter().map(|v| round(*v * inverse) as i8));
+        self.components.extend(y.iter().map(|v| nearest(*v * inverse)));
         self.constants(&quantizer.layout, weight, c, base as f32, scale);
-        self.length = weight * norm2(&y).sqrt() as f32;
+        self.length = weight * rotated;
         let error = code_error(&quantizer.layout) * self.length;
         self.code_error = 3.0 * error;
         self.blur = 2.0 * error * quantizer.params.spread;
@@ -158,10 +160,50 @@ fn code_error(layout: &Layout) -> f32 {
     of_direction / (layout.padded as f32).sqrt()
 }
 
-/// `x` rounded to the nearest integer, ties to even, for |x| below 2^22. Adding pushes the
-/// fraction out of the mantissa: no instruction beyond an addition is needed.
+/// The largest magnitude, in independent lanes so that they share a register.
+fn largest(y: &[f32]) -> f32 {
+    let mut lanes = [0.0_f32; 16];
+    let (whole, rest) = y.as_chunks::<16>();
+    for chunk in whole {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane = if v.abs() > *lane { v.abs() } else { *lane };
+        }
+    }
+    lanes.iter().chain(rest).fold(0.0_f32, |m, v| m.max(v.abs()))
+}
+
+/// Pushes the fraction of a sum out of its mantissa.
+const SHIFT: f32 = 12_582_912.0;
+
+/// `x` rounded to the nearest integer, ties to even, for |x| below 2^22. No instruction beyond
+/// an addition is needed.
 #[inline(always)]
 pub(crate) fn round(x: f32) -> f32 {
-    const SHIFT: f32 = 12_582_912.0;
     (x + SHIFT) - SHIFT
+}
+
+/// The same as an integer, for |x| of at most 127: the low bits of the shifted sum.
+#[inline(always)]
+fn nearest(x: f32) -> i8 {
+    (x + SHIFT).to_bits() as i8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_is_round() {
+        for x in (-12_700..=12_700).map(|x| x as f32 / 100.0) {
+            assert_eq!(i32::from(nearest(x)), round(x) as i32, "{x}");
+        }
+    }
+
+    #[test]
+    fn largest_of_any_length() {
+        for len in [1, 15, 16, 17, 384] {
+            let y: Vec<f32> = (0..len).map(|i| -(i as f32)).collect();
+            assert_eq!(largest(&y) as i32, len - 1);
+        }
+    }
 }

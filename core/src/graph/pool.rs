@@ -2,7 +2,7 @@
 
 use super::hop::Beam;
 use crate::codes::query::Query;
-use crate::kernels::candidate::{Candidate, MARK};
+use crate::kernels::candidate::{Candidate, MARK, sort};
 
 /// Set in a candidate that was expanded. Slots are below this bit.
 const EXPANDED: u64 = MARK;
@@ -10,7 +10,7 @@ const EXPANDED: u64 = MARK;
 /// Largest number of slots of an index.
 pub(crate) const SLOTS_MAX: usize = EXPANDED as usize;
 
-/// Survivors of a hop that are sorted without a branch.
+/// Survivors of a hop that are sorted and merged together.
 const FEW: usize = 16;
 
 /// A sorted beam of bounded length.
@@ -47,12 +47,9 @@ impl Pool {
     /// Merges new candidates; sorts them in place first.
     #[inline(always)]
     pub(crate) fn merge(&mut self, new: &mut [Candidate]) {
-        if new.len() > FEW {
-            new.sort_unstable();
-            new.chunks(FEW).rev().for_each(|part| self.merge_sorted(part));
-        } else if !new.is_empty() {
-            sort(new);
-            self.merge_sorted(new);
+        for part in new.chunks_mut(FEW) {
+            sort(part);
+            self.merge_sorted(part);
         }
     }
 
@@ -131,34 +128,6 @@ impl Pool {
         let rest = self.entries.get(from..self.len)?;
         rest.iter().position(|e| e & EXPANDED == 0).map(|i| from + i)
     }
-}
-
-/// Sorts at most [`FEW`] distinct candidates by counting, for each, those that are better: no
-/// branch to mispredict.
-#[inline(always)]
-fn sort(new: &mut [Candidate]) {
-    if new.len() <= FEW / 2 {
-        sort_by_counting::<{ FEW / 2 }>(new);
-    } else {
-        sort_by_counting::<FEW>(new);
-    }
-}
-
-#[inline(always)]
-fn sort_by_counting<const N: usize>(new: &mut [Candidate]) {
-    let mut values = [u64::MAX; N];
-    values.iter_mut().zip(&*new).for_each(|(value, candidate)| *value = candidate.0);
-    let mut better = [0_u64; N];
-    for candidate in &*new {
-        for (count, value) in better.iter_mut().zip(&values) {
-            *count += u64::from(candidate.0 < *value);
-        }
-    }
-    let mut sorted = [0; N];
-    for (value, better) in values.iter().zip(&better).take(new.len()) {
-        sorted[*better as usize % N] = *value;
-    }
-    new.iter_mut().zip(sorted).for_each(|(candidate, value)| *candidate = Candidate(value));
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::search::Walk;
 use crate::codes::pairs::with_kernels;
 use crate::codes::query::Query;
 use crate::kernels::Kernel;
-use crate::kernels::candidate::{Candidate, Scoring};
+use crate::kernels::candidate::{Candidate, Scoring, sort};
 
 /// Rows asked for before the first of them is scored.
 const AHEAD: usize = 8;
@@ -94,7 +94,7 @@ fn refine_with<K: Kernel>(walk: &Walk<'_>, query: &Query, depth: Depth, scratch:
         }
     }
     counters.rows_refined += refined.len() as u64;
-    refined.sort_unstable();
+    sort(refined);
 }
 
 /// A query of a scan and its best so far.

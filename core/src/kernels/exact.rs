@@ -186,12 +186,30 @@ impl Partial {
         match sums {
             Sums::Product => fold(&mut self.sum, a, b, |x, y| x * y),
             Sums::Distance => fold(&mut self.sum, a, b, |x, y| (x - y) * (x - y)),
-            // The second pass finds the row in the nearest cache.
-            Sums::ProductAndNorm => {
-                fold(&mut self.sum, a, b, |x, y| x * y);
-                fold(&mut self.norm2, a, b, |_, y| y * y);
+            Sums::ProductAndNorm => self.product_and_norm(a, b),
+        }
+    }
+
+    /// Two folds in one pass: a row is read and widened once.
+    #[inline(always)]
+    fn product_and_norm<T: Component>(&mut self, a: &[f32], b: &[T]) {
+        // Copies, so that the lanes stay in registers.
+        let (mut sum, mut norm2) = (self.sum, self.norm2);
+        let mut add = |lane: usize, x: f32, y: f64| {
+            sum[lane] += f64::from(x) * y;
+            norm2[lane] += y * y;
+        };
+        let (a_whole, a_rest) = a.as_chunks::<LANES>();
+        let (b_whole, b_rest) = b.as_chunks::<LANES>();
+        for (x, y) in a_whole.iter().zip(b_whole) {
+            for lane in 0..LANES {
+                add(lane, x[lane], y[lane].value());
             }
         }
+        for (lane, (x, y)) in a_rest.iter().zip(b_rest).enumerate() {
+            add(lane, *x, y.value());
+        }
+        (self.sum, self.norm2) = (sum, norm2);
     }
 
     fn finish(&self) -> (f64, f64) {

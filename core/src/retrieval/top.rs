@@ -25,7 +25,7 @@ pub(crate) struct Top<'a> {
 
 impl<'a> Top<'a> {
     pub(crate) fn new(k: usize, ids: IdColumn<'a>) -> Self {
-        Self { k, ids, hits: Vec::new(), threshold: f64::NEG_INFINITY }
+        Self { k, ids, hits: Vec::with_capacity(k + k.min(32)), threshold: f64::NEG_INFINITY }
     }
 
     /// The score that a hit must reach to matter.

@@ -17,7 +17,7 @@ use crate::segment::IdColumn;
 /// How many standard errors of an 8-bit score are allowed for before a candidate is given up.
 const DOUBT: f32 = 4.0;
 /// Rows asked for before they are compared.
-const AHEAD: usize = 2;
+const AHEAD: usize = 4;
 
 /// Buffers of walks, reused. One a thread.
 #[derive(Debug, Default)]
@@ -74,6 +74,9 @@ impl<'a> Walk<'a> {
         let mut top = Top::new(self.k, self.ids);
         walk.refine(query, Depth::Best(self.wanted), scratch);
         let mut counters = scratch.counters;
+        for candidate in scratch.refined.iter().take(AHEAD) {
+            exact::Query::prefetch(self.rows, candidate.slot());
+        }
         let mut worst_in_doubt = f64::NEG_INFINITY;
         for (position, candidate) in scratch.refined.iter().enumerate() {
             let fields = walk.fields(candidate.slot());

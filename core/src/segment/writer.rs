@@ -14,8 +14,10 @@ use crate::originals::Originals;
 use crate::types::Ids;
 use crate::vfs::{Bytes, Directory, FileWriter};
 
-/// Bytes of vectors gathered before they are written.
-const CHUNK_BYTES: usize = 1 << 20;
+/// Vectors are gathered and written up to multiples of this offset: pages of a file that are
+/// written together, aligned, are kept and mapped together where the system can (Linux 6.16 with
+/// ext4, XFS), and random rows cost fewer misses of the TLB.
+const CHUNK_BYTES: usize = 4 << 20;
 
 /// What the manifest keeps of a written segment.
 #[derive(Debug, Clone, Copy)]
@@ -220,9 +222,10 @@ impl Out<'_> {
                 let mut chunk = Vec::with_capacity(CHUNK_BYTES + originals.row_bytes());
                 for row in *order {
                     chunk.extend_from_slice(originals.row(*row as usize));
-                    if chunk.len() >= CHUNK_BYTES {
-                        self.summed(&chunk)?;
-                        chunk.clear();
+                    let room = CHUNK_BYTES - (self.at % CHUNK_BYTES as u64) as usize;
+                    if chunk.len() >= room {
+                        self.summed(&chunk[..room])?;
+                        chunk.drain(..room);
                     }
                 }
                 self.summed(&chunk)?;

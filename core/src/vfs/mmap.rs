@@ -28,7 +28,7 @@ pub(crate) enum Access {
 pub(crate) enum Expect {
     /// Here and there: don't read ahead.
     Random,
-    /// All of it, soon.
+    /// All of it, soon: in huge pages where the file system has them.
     Soon,
 }
 
@@ -109,6 +109,10 @@ impl Bytes {
         {
             let advice = match how {
                 Expect::Random => Advice::Random,
+                // Not `WillNeed`: it fills the page cache with small pages.
+                #[cfg(target_os = "linux")]
+                Expect::Soon => Advice::HugePage,
+                #[cfg(not(target_os = "linux"))]
                 Expect::Soon => Advice::WillNeed,
             };
             // Advice: refusal costs speed only.
