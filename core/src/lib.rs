@@ -1,5 +1,6 @@
 //! Embedded vector similarity search for candidate retrieval, over mmap'd segments.
 
+mod canary;
 mod codec;
 mod codes;
 mod collection;

@@ -8,6 +8,7 @@
 
 use bincode::{Decode, Encode};
 
+use crate::canary::sings;
 use crate::codec;
 use crate::config::CollectionConfig;
 use crate::curve::Curve;
@@ -293,7 +294,7 @@ impl Manifest {
         let end = file.len().saturating_sub(4);
         let (body, stated) = (file.get(..end).unwrap_or_default(), u32_at(file, end));
         let sum = crc(body);
-        if stated != Some(sum) {
+        if stated != Some(sum) && !sings("ignore the checksum of a manifest") {
             let expected = format!("crc {:08x}", stated.unwrap_or_default());
             return Err(Fault::damage(0, "manifest", expected, format!("crc {sum:08x}")));
         }

@@ -13,6 +13,7 @@ use std::sync::atomic::Ordering;
 use super::state::open_written;
 use super::view::View;
 use super::{Shared, lock};
+use crate::canary::sings;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::graph::BuiltIndex;
@@ -191,7 +192,8 @@ impl Swap {
         if self.save {
             self.save_changes(shared, committer.next_unit)?;
         }
-        let through = self.sealed_through;
+        let more = u64::from(sings("let go of the log too early"));
+        let through = self.sealed_through + more;
         let wals: Vec<_> = committer.marks().into_iter().filter(|w| w.id > through).collect();
         let manifest = Manifest {
             version: old.manifest.version + 1,
@@ -209,6 +211,10 @@ impl Swap {
         shared.directory.write_bytes(&name, &manifest.encode()?)?;
         shared.directory.sync("")?;
         // Synced whatever the durability: files that only the old manifest names go away below.
+        if sings("remove old files before the swap") {
+            let removed = removed_files(&old.manifest, &manifest);
+            lock(&shared.garbage).remove(&shared.directory, removed);
+        }
         let published = swap_current(&shared.directory, manifest.version)
             .and_then(|()| shared.directory.sync(""));
         if let Err(error) = published {
@@ -270,7 +276,10 @@ fn save_dead(
 ) -> Result<Option<String>> {
     let Some(dead) = &handle.dead else { return Ok(None) };
     // Dead slots never come back: as many means the same.
-    if record.tombstones.as_ref().is_some_and(|t| t.dead == dead.count()) || dead.count() == 0 {
+    if record.tombstones.as_ref().is_some_and(|t| t.dead == dead.count())
+        || dead.count() == 0
+        || sings("forget tombstones when the log is let go of")
+    {
         return Ok(None);
     }
     let generation = record.tombstones.as_ref().map_or(0, |t| t.generation) + 1;
@@ -290,6 +299,9 @@ fn save_patch(
     record: &mut SegmentRecord,
 ) -> Result<Option<String>> {
     let Some(patch) = handle.patch.as_ref().filter(|_| handle.patched) else { return Ok(None) };
+    if sings("forget replaced values when the log is let go of") {
+        return Ok(None);
+    }
     let generation = record.attributes.as_ref().map_or(0, |a| a.generation) + 1;
     let file = changes::encode(patch, handle.segment.rows(), &config.schema);
     let name = attributes_file(record.id, generation);

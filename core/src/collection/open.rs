@@ -10,6 +10,7 @@ use super::state::{self, Loaded};
 use super::view::View;
 use super::worker::Worker;
 use super::{Collection, Shared};
+use crate::canary::sings;
 use crate::config::{CollectionConfig, Mode, OpenOptions};
 use crate::error::{Error, Result};
 use crate::manifest::{
@@ -169,7 +170,7 @@ fn make_log_durable(shared: &Shared) -> Result<()> {
     let (Some(read), Some(named)) = (committer.wals.last(), view.manifest.wals.last()) else {
         return Ok(());
     };
-    if read == named {
+    if read == named || sings("trust what a dead process left") {
         return Ok(());
     }
     let path = shared.directory.path(&named.file());

@@ -22,7 +22,7 @@ use crate::types::{AttributeType, IdType, Ids, STRING_ID_BYTES_MAX};
 use crate::wal::{Kind, PAYLOAD_MAX, Payload};
 
 /// Bytes at which a long operation begins another record.
-const RECORD_BYTES: usize = 16 << 20;
+const RECORD_BYTES: usize = if cfg!(test) { 300 } else { 16 << 20 };
 
 /// New values of some columns.
 #[derive(Debug)]

@@ -12,13 +12,13 @@ use crate::error::{Error, Result};
 use crate::segment::SegmentHandle;
 
 /// Growing points at which they are sealed.
-const SEAL_ROWS: u64 = 16_384;
+const SEAL_ROWS: u64 = if cfg!(test) { 40 } else { 16_384 };
 /// Growing bytes at which they are sealed.
 const SEAL_BYTES: u64 = 64 << 20;
 /// Files of the log at which what is in them is sealed, however little.
 const SEAL_WALS: usize = 8;
 /// Pieces of so many points or bytes are frozen: what comes next goes to others.
-const ACTIVE_ROWS: u64 = 100_000;
+const ACTIVE_ROWS: u64 = if cfg!(test) { 60 } else { 100_000 };
 const ACTIVE_BYTES: u64 = 256 << 20;
 /// Frozen generations at which writers wait.
 const FROZEN_MAX: usize = 2;

@@ -14,7 +14,7 @@ use crate::segment::Rows;
 use crate::types::{AttributeType, Ids, Schema, Vectors};
 
 /// A call of more rows or bytes goes to a file of its own rather than through the log.
-const DIRECT_ROWS: usize = 100_000;
+const DIRECT_ROWS: usize = if cfg!(test) { 500 } else { 100_000 };
 const DIRECT_BYTES: usize = 192 << 20;
 
 pub(super) fn upsert(

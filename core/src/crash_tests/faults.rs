@@ -80,7 +80,11 @@ fn typed(error: &Error) -> Result<(), String> {
 }
 
 /// Every n until none fails any more; how many there were.
-fn every_call(workload: &Workload, failure: Failure, sticky: bool) -> Result<u64, String> {
+pub(super) fn every_call(
+    workload: &Workload,
+    failure: Failure,
+    sticky: bool,
+) -> Result<u64, String> {
     let (mut nth, mut calls) = (0, 0);
     loop {
         let plan = Plan { failure, nth, sticky };

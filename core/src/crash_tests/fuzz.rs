@@ -12,7 +12,7 @@ use super::{on_all, report, soak};
 use crate::collection::Collection;
 use crate::config::{Cap, CollectionConfig, Effort, Mode, SearchRequest};
 use crate::error::{Error, Result};
-use crate::format::{BLOCK, HEADER_BYTES, Table, crc};
+use crate::format::{BLOCK, HEADER_BYTES, Table, crc, u32_at};
 use crate::manifest::{Manifest, decode_current, manifest_file};
 use crate::metric::Metric;
 use crate::types::{IdType, Vectors};
@@ -110,24 +110,27 @@ impl Sample {
 fn samples() -> Vec<Sample> {
     let mut config = CollectionConfig::new(data::DIM, Metric::L2);
     config.schema = data::schema();
-    // A load and a seal write out what died and was replaced before them.
     let indexed = [
         Step::Load(0..1_002, 1, 999),
         Step::Upsert(3..9, 2),
-        Step::Update(100..120, 5),
+        Step::Update(20..30, 3),
         Step::Seal,
         Step::Upsert(2_000..2_003, 3),
+        Step::Update(2_001..2_002, 4),
     ];
     let mut strings = config.clone();
     strings.id_type = IdType::Str;
     strings.metric = Metric::Cosine;
     let small = [
-        Step::Upsert(0..40, 1),
+        Step::Upsert(0..30, 1),
         Step::Optimize,
         Step::Upsert(3..9, 2),
-        Step::Delete(20..23),
-        Step::Update(10..25, 5),
-        Step::Load(50..53, 3, 2),
+        Step::Delete(10..12),
+        Step::Update(13..20, 3),
+        Step::Seal,
+        Step::Upsert(50..53, 3),
+        Step::Update(2..5, 4),
+        Step::Delete(51..52),
         Step::Upsert(51..52, 4),
         Step::Update(30..33, 6),
     ];
@@ -244,6 +247,14 @@ fn t7_strange_manifests() {
     assert!(refused > CASES / 4, "{refused} refused: nearly all of a manifest means something");
 }
 
+/// Changes a file that ends in its checksum, which a manifest knows too; its new seal.
+fn change_sealed(bytes: &mut [u8], dice: &mut Dice) -> u32 {
+    let end = bytes.len() - 4;
+    change(&mut bytes[..end], HEADER_BYTES, dice);
+    seal(bytes);
+    crc(&bytes[..end])
+}
+
 #[test]
 fn t7_strange_tombstones() {
     let refused = fuzz("tombstones file", |sample, dice| {
@@ -252,11 +263,8 @@ fn t7_strange_tombstones() {
         let path = Path::new(ROOT).join(record.tombstones_file()?);
         let mut bytes = sample.image.get(&path)?.to_vec();
         let end = bytes.len() - 4;
-        change(&mut bytes, HEADER_BYTES, dice);
-        bytes.truncate(end + 4);
-        seal(&mut bytes);
         let tombstones = record.tombstones.as_mut()?;
-        tombstones.seal = crc(&bytes[..end]);
+        tombstones.seal = change_sealed(&mut bytes, dice);
         if dice.below(3) == 0 {
             let words = bytes[HEADER_BYTES + 16..end].iter();
             tombstones.dead = words.map(|b| b.count_ones()).sum();
@@ -268,6 +276,60 @@ fn t7_strange_tombstones() {
         Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
     });
     assert!(refused > CASES / 4, "{refused} refused");
+}
+
+#[test]
+fn t7_strange_values() {
+    let refused = fuzz("attributes file", |sample, dice| {
+        let mut manifest = sample.manifest.clone();
+        let record = manifest.segments.iter_mut().find(|s| s.attributes.is_some())?;
+        let path = Path::new(ROOT).join(record.attributes_file()?);
+        let mut bytes = sample.image.get(&path)?.to_vec();
+        record.attributes.as_mut()?.seal = change_sealed(&mut bytes, dice);
+        Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
+    });
+    assert!(refused > CASES / 4, "{refused} refused");
+}
+
+/// Chains the records of a log anew, as far as their lengths lead; see `wal`.
+fn seal_log(bytes: &mut [u8]) {
+    const FILE_HEAD: usize = HEADER_BYTES + 32;
+    const HEAD: usize = 32;
+    let mut chain = crc(&bytes[..FILE_HEAD - 4]);
+    bytes[FILE_HEAD - 4..FILE_HEAD].copy_from_slice(&chain.to_le_bytes());
+    let mut at = FILE_HEAD;
+    while let Some(length) = u32_at(bytes, at) {
+        let (payload, end) = (at + HEAD, (at + HEAD).saturating_add(length as usize));
+        if end > bytes.len() {
+            return;
+        }
+        let sum = crc(&bytes[payload..end]);
+        bytes[at + 16..at + 20].copy_from_slice(&chain.to_le_bytes());
+        bytes[at + 20..at + 24].copy_from_slice(&sum.to_le_bytes());
+        bytes[at + 24..at + 28].fill(0);
+        chain = crc(&bytes[at..at + 28]);
+        bytes[at + 28..payload].copy_from_slice(&chain.to_le_bytes());
+        at = end.next_multiple_of(8);
+    }
+}
+
+#[test]
+fn t7_strange_logs() {
+    let refused = fuzz("log", |sample, dice| {
+        let mut manifest = sample.manifest.clone();
+        let mark = manifest.wals.last_mut()?;
+        let path = Path::new(ROOT).join(mark.file());
+        let mut bytes = sample.image.get(&path)?.to_vec();
+        // Anywhere: the head of the file, of a record, a payload.
+        let from = HEADER_BYTES + dice.below(bytes.len() - HEADER_BYTES);
+        change(&mut bytes, from, dice);
+        seal_log(&mut bytes);
+        // The manifest vouches for nothing behind the head.
+        mark.length = HEADER_BYTES as u64 + 32;
+        mark.chain = u32_at(&bytes, HEADER_BYTES + 28)?;
+        Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
+    });
+    assert!(refused > CASES / 20, "{refused} refused");
 }
 
 /// Gives a changed segment the checksums of what it holds now; `None` if its table is none.

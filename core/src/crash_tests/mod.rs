@@ -5,7 +5,9 @@
 //! it did to the disk is turned into what a power cut may leave, opened, and compared with the
 //! states that the acknowledged steps allow. The runners print how many distinct cases they saw.
 
+mod canaries;
 mod crashes;
+mod damage;
 mod data;
 mod faults;
 mod fuzz;

@@ -1,6 +1,7 @@
 //! T5: long runs of random steps against a map, with power cuts between them. What fails is
 //! shortened before it is shown.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::data::{self, mix};
@@ -140,10 +141,10 @@ fn shortened(seed: u64, mut events: Vec<Event>) -> (Vec<Event>, String) {
     (events, message)
 }
 
-#[test]
-fn t5_random_operations_agree_with_a_map() {
-    let seeds: Vec<u64> = (0..2_000 * soak()).collect();
+/// Runs the sequences of these seeds; how many steps they have.
+pub(super) fn run_seeds(seeds: Range<u64>) -> Result<usize, String> {
     let steps = AtomicUsize::new(0);
+    let seeds: Vec<u64> = seeds.collect();
     on_all(&seeds, |_, seed| {
         let events = events(*seed);
         steps.fetch_add(events.len(), Ordering::Relaxed);
@@ -153,9 +154,14 @@ fn t5_random_operations_agree_with_a_map() {
             let short = short.join("\n  ");
             format!("seed {seed}, event {at}: {error}\nshortened to\n  {short}\n{message}")
         })
-    })
-    .unwrap_or_else(|e| panic!("{e}"));
-    let steps = steps.into_inner();
-    report(format!("T5: {} sequences, {steps} operations", seeds.len()));
+    })?;
+    Ok(steps.into_inner())
+}
+
+#[test]
+fn t5_random_operations_agree_with_a_map() {
+    let sequences = 2_000 * soak();
+    let steps = run_seeds(0..sequences).unwrap_or_else(|e| panic!("{e}"));
+    report(format!("T5: {sequences} sequences, {steps} operations"));
     assert!(steps >= 200_000);
 }

@@ -2,6 +2,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+use crate::canary::sings;
 use crate::format::{
     Decoded, Fault, FileKind, HEADER_BYTES, crc, decode_header, encode_header, first_nonzero,
     u32_at, u64_at,
@@ -119,7 +120,8 @@ impl Head {
         let start = position.checked_add(HEAD_BYTES)?;
         let record = file.get(start..start.checked_add(self.length.next_multiple_of(8))?)?;
         let (payload, padding) = record.split_at_checked(self.length)?;
-        (crc(payload) == self.payload_crc && first_nonzero(padding).is_none()).then_some(payload)
+        let right = crc(payload) == self.payload_crc || sings("ignore the checksum of a record");
+        (right && first_nonzero(padding).is_none()).then_some(payload)
     }
 }
 

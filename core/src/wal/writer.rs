@@ -4,6 +4,7 @@
 
 use super::record::{Payload, commit_payload, encode, encode_file_head};
 use super::{Mark, wal_file};
+use crate::canary::sings;
 use crate::error::Result;
 use crate::vfs::{Directory, FileWriter};
 
@@ -63,7 +64,13 @@ impl Writer {
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.write()?;
         if self.durable != self.at {
-            self.file.sync_data()?;
+            if sings("sync again after a failed sync") && self.file.sync_data().is_ok() {
+                self.durable = self.at;
+                return Ok(());
+            }
+            if !sings("acknowledge before the log is synced") {
+                self.file.sync_data()?;
+            }
             self.durable = self.at;
         }
         Ok(())

@@ -50,6 +50,11 @@ impl Image {
         hash
     }
 
+    /// Paths of the files.
+    pub(crate) fn names(&self) -> Vec<PathBuf> {
+        self.files.keys().cloned().collect()
+    }
+
     /// The same with another content of this file.
     pub(crate) fn with(&self, path: &Path, bytes: Vec<u8>) -> Self {
         let mut image = self.clone();
