@@ -44,6 +44,8 @@ const GROUP_REQUESTS: usize = 4_096;
 impl Group {
     /// Commits a request, together with those of others; how many points it concerned.
     pub(super) fn commit(&self, shared: &Shared, request: Request) -> Result<u64> {
+        #[cfg(test)]
+        let Some(request) = held::take(request) else { return Ok(0) };
         let mut state = lock(&self.state);
         let ticket = state.next;
         state.next += 1;
@@ -196,5 +198,43 @@ fn apply(draft: &mut Draft, request: Request) -> Result<Result<(u64, Vec<Payload
                 Err(error) => Err(error),
             }
         }
+    }
+}
+
+#[cfg(test)]
+pub(super) use held::{commit_held, hold};
+
+/// Requests of a test that are to be committed as one group.
+#[cfg(test)]
+mod held {
+    use std::cell::RefCell;
+
+    use super::{Request, Shared, lead_group};
+    use crate::error::Result;
+
+    thread_local! {
+        static HELD: RefCell<Option<Vec<Request>>> = const { RefCell::new(None) };
+    }
+
+    /// Requests of this thread wait from now on.
+    pub(in crate::collection) fn hold() {
+        HELD.set(Some(Vec::new()));
+    }
+
+    /// Takes a request that is to wait.
+    pub(super) fn take(request: Request) -> Option<Request> {
+        HELD.with_borrow_mut(|held| match held {
+            Some(held) => {
+                held.push(request);
+                None
+            }
+            None => Some(request),
+        })
+    }
+
+    /// Commits those that waited.
+    pub(in crate::collection) fn commit_held(shared: &Shared) -> Vec<Result<u64>> {
+        let requests = HELD.take().unwrap_or_default();
+        if requests.is_empty() { Vec::new() } else { lead_group(shared, requests) }
     }
 }

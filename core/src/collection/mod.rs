@@ -403,6 +403,23 @@ impl Collection {
         self.shared.seal()
     }
 
+    /// All that this thread would do.
+    pub(crate) fn upkeep(&self) -> Result<()> {
+        while self.shared.step()? {}
+        Ok(())
+    }
+
+    /// Writes of this thread only queue from now on, and return at once.
+    pub(crate) fn hold_writes() {
+        group::hold();
+    }
+
+    /// Commits what was held as one group; an outcome each.
+    pub(crate) fn commit_held(&self) -> Vec<Result<()>> {
+        let outcomes = group::commit_held(&self.shared);
+        outcomes.into_iter().map(|outcome| outcome.map(drop)).collect()
+    }
+
     pub(crate) fn open_on(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> Result<Self> {
         open::open_in(vfs, path, options)
     }

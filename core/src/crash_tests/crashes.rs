@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::oracle::{Allowed, observe, recover};
 use super::workloads::{self, Workload};
-use super::world::{State, World};
+use super::world::{State, Step, World};
 use super::{on_all, report, soak};
 use crate::config::Mode;
 use crate::vfs::fault::{Crash, Disk, FaultVfs, Image, Op, Trick};
@@ -19,6 +19,8 @@ struct Recording {
     /// and whether everything so far was durable then.
     spans: Vec<(usize, usize, bool)>,
     end: u64,
+    /// Of each copy: its number and the step that made it.
+    copies: Vec<(u32, usize)>,
 }
 
 /// Runs a workload on a sound disk, or one that plays tricks.
@@ -29,20 +31,30 @@ fn record(workload: &Workload, tricks: &[Trick]) -> Recording {
     }
     let mut world = World::create(&vfs, &workload.config).unwrap();
     let mut spans = vec![(0, vfs.position(), true)];
-    let mut states = vec![State::new()];
+    let mut states = vec![State::default()];
+    let mut copies = Vec::new();
     for step in &workload.steps {
-        let begun = vfs.position();
         world.run(step).unwrap_or_else(|e| panic!("{}: {step:?}: {e}", workload.name));
-        spans.push((begun, vfs.position(), step.is_barrier(workload.config.durability)));
-        let mut state = states.last().cloned().unwrap();
-        step.apply(&mut state);
-        states.push(state);
+        for call in world.take_calls() {
+            let durable = call.step.is_barrier(workload.config.durability);
+            if let Step::Snapshot(number) = call.step {
+                copies.push((number, spans.len()));
+            }
+            spans.push((call.span.0, call.span.1, durable));
+            let mut state = states.last().cloned().unwrap();
+            call.step.apply(&mut state);
+            states.push(state);
+        }
+        if matches!(step, Step::Refresh) {
+            let newest = &states[states.len() - 1..];
+            world.check_reader(newest, workload.end()).unwrap_or_else(|e| panic!("{e}"));
+        }
     }
     let last = observe(world.collection().unwrap(), workload.end()).unwrap();
     assert_eq!(Some(&last), states.last(), "{}", workload.name);
     assert_eq!(vfs.violations(), [""; 0], "{}", workload.name);
     drop(world);
-    Recording { log: vfs.log(), states, spans, end: workload.end() }
+    Recording { log: vfs.log(), states, spans, end: workload.end(), copies }
 }
 
 impl Recording {
@@ -54,7 +66,12 @@ impl Recording {
         let last = self.spans.iter().rposition(|(begun, ..)| *begun < at).unwrap_or_default();
         let absent = first.is_none();
         let first = first.unwrap_or_default();
-        Allowed { states: &self.states[first..=last.max(first)], absent, end: self.end }
+        // They are synced, whatever the durability.
+        let begun = self.copies.iter().filter(|(_, step)| self.spans[*step].0 < at);
+        let copies = begun
+            .map(|(number, step)| (*number, &self.states[*step], self.spans[*step].1 <= at))
+            .collect();
+        Allowed { states: &self.states[first..=last.max(first)], absent, end: self.end, copies }
     }
 }
 
@@ -82,7 +99,9 @@ fn cases(recording: &Recording, seeds: u64) -> Vec<Case<'_>> {
         for crash in kinds(at, seeds) {
             let image = disk.image(crash);
             let allowed = recording.allowed(at, crash);
-            let asked = (allowed.states.as_ptr() as usize, allowed.states.len(), allowed.absent);
+            let copies = allowed.copies.iter().filter(|(.., acknowledged)| *acknowledged).count();
+            let states = (allowed.states.as_ptr() as usize, allowed.states.len());
+            let asked = (states, allowed.absent, copies);
             if seen.insert((image.sum(), asked)) {
                 cases.push(Case { at, crash, image, allowed });
             }

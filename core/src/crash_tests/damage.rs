@@ -38,12 +38,14 @@ pub(super) fn run(workload: &Workload, places: usize) -> Result<usize, String> {
     let vfs = FaultVfs::default();
     let text = |e: Error| format!("{}: {e}", workload.name);
     let mut world = World::create(&vfs, &workload.config).map_err(text)?;
-    let mut states = vec![State::new()];
+    let mut states = vec![State::default()];
     for step in &workload.steps {
         world.run(step).map_err(text)?;
-        let mut state = states.last().cloned().unwrap_or_default();
-        step.apply(&mut state);
-        states.push(state);
+        for call in world.take_calls() {
+            let mut state = states.last().cloned().unwrap_or_default();
+            call.step.apply(&mut state);
+            states.push(state);
+        }
     }
     // The end of the log is closed by no manifest: damage there may be a torn end, at which what
     // is not certain to have been synced is cut off.

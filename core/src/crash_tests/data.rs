@@ -20,7 +20,12 @@ pub(super) const DIM: usize = 4;
 pub(super) struct Point {
     pub(super) vector: u32,
     pub(super) attributes: u32,
+    /// That of the column that was added; the same write, or null.
+    pub(super) extra: Option<u32>,
 }
+
+/// The column that collections are created without.
+pub(super) const EXTRA: &str = "extra";
 
 /// Scatters bits; the same everywhere.
 pub(super) fn mix(n: u64) -> u64 {
@@ -56,19 +61,24 @@ pub(super) fn ids(kind: IdType, ids: impl Iterator<Item = u64>) -> Ids {
     }
 }
 
-fn columns(points: &[(u64, u32)]) -> Vec<(&'static str, ArrayRef)> {
+fn columns(points: &[(u64, u32)], extra: bool) -> Vec<(&'static str, ArrayRef)> {
     let numbers: Int64Array = points.iter().map(|(_, v)| Some(i64::from(*v))).collect();
     let tags: StringArray = points.iter().map(|(id, v)| Some(tag(*id, *v))).collect();
-    vec![("n", Arc::new(numbers)), ("tag", Arc::new(tags))]
+    let mut columns: Vec<(&str, ArrayRef)> =
+        vec![("n", Arc::new(numbers.clone())), ("tag", Arc::new(tags))];
+    if extra {
+        columns.push((EXTRA, Arc::new(numbers)));
+    }
+    columns
 }
 
-pub(super) fn attributes(points: &[(u64, u32)]) -> RecordBatch {
-    let columns = columns(points).into_iter().map(|(name, column)| (name, column, true));
+pub(super) fn attributes(points: &[(u64, u32)], extra: bool) -> RecordBatch {
+    let columns = columns(points, extra).into_iter().map(|(name, column)| (name, column, true));
     RecordBatch::try_from_iter_with_nullable(columns).unwrap()
 }
 
 /// What a file of these points would hold.
-pub(super) fn rows(kind: IdType, points: &[(u64, u32)]) -> RecordBatch {
+pub(super) fn rows(kind: IdType, points: &[(u64, u32)], extra: bool) -> RecordBatch {
     let item = Arc::new(Field::new("item", DataType::Float32, false));
     let values = Arc::new(Float32Array::from(vectors(points)));
     let id: ArrayRef = match ids(kind, points.iter().map(|(id, _)| *id)) {
@@ -77,7 +87,7 @@ pub(super) fn rows(kind: IdType, points: &[(u64, u32)]) -> RecordBatch {
     };
     let mut all = vec![("id", id)];
     all.push(("vector", Arc::new(FixedSizeListArray::new(item, DIM as i32, values, None))));
-    all.extend(columns(points));
+    all.extend(columns(points, extra));
     let all = all.into_iter().map(|(name, column)| (name, column, true));
     RecordBatch::try_from_iter_with_nullable(all).unwrap()
 }
@@ -98,5 +108,9 @@ pub(super) fn read_back(batch: &RecordBatch, row: usize, id: u64) -> Result<Poin
     if value != tag(id, attributes) {
         return Err(format!("point {id} has n = {attributes} and tag = {value:?}: two writes"));
     }
-    Ok(Point { vector: version, attributes })
+    let extra = match batch.column_by_name(EXTRA).map(AsArray::as_primitive::<Int64Type>) {
+        Some(column) if column.is_valid(row) => Some(column.value(row) as u32),
+        _ => None,
+    };
+    Ok(Point { vector: version, attributes, extra })
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::oracle::{Allowed, observe, recover};
 use super::workloads::{self, Workload};
-use super::world::{State, World};
+use super::world::{Outcome, State, Step, World};
 use super::{on_all, report, soak};
 use crate::config::Mode;
 use crate::error::Error;
@@ -19,7 +19,7 @@ use crate::vfs::fault::{Crash, Failure, FaultVfs, Plan};
 fn run(workload: &Workload, plan: Plan) -> Result<bool, String> {
     let vfs = FaultVfs::default();
     vfs.fail(Some(plan));
-    let mut states = vec![State::new()];
+    let mut states = vec![State::default()];
     let mut created = false;
     match World::create(&vfs, &workload.config) {
         Ok(mut world) => {
@@ -30,19 +30,20 @@ fn run(workload: &Workload, plan: Plan) -> Result<bool, String> {
                     world.collection =
                         World::open(&vfs, Mode::Write).ok().and_then(|w| w.collection);
                 }
-                let result = world.run(step);
-                let mut after = states.clone();
-                for state in &mut after {
-                    step.apply(state);
+                if let Err(error) = world.run(step) {
+                    typed(&error)?;
+                } else if matches!(step, Step::Refresh) {
+                    world.check_reader(&states, workload.end())?;
                 }
-                match result {
-                    Ok(()) => states = after,
-                    Err(error) => {
-                        typed(&error)?;
-                        // One of a writer that has stopped does nothing.
-                        if !matches!(error, Error::Poisoned { .. } | Error::Closed { .. }) {
-                            states.extend(after);
-                        }
+                for call in world.take_calls() {
+                    let mut after = states.clone();
+                    for state in &mut after {
+                        call.step.apply(state);
+                    }
+                    match call.outcome {
+                        Outcome::Done => states = after,
+                        Outcome::Failed => states.extend(after),
+                        Outcome::Refused => {}
                     }
                 }
                 if vfs.failed() > 0
@@ -63,7 +64,8 @@ fn run(workload: &Workload, plan: Plan) -> Result<bool, String> {
     let failed = vfs.failed() > 0;
     vfs.fail(None);
     states.dedup();
-    let allowed = Allowed { states: &states, absent: !created, end: workload.end() };
+    let allowed =
+        Allowed { states: &states, absent: !created, end: workload.end(), copies: Vec::new() };
     recover(&vfs.image(Crash::Everything), &allowed).map_err(|e| format!("reopened: {e}"))?;
     if workload.config.durability == Durability::Sync {
         recover(&vfs.image(Crash::OnlySynced), &allowed).map_err(|e| format!("power cut: {e}"))?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::data::{self, mix};
 use super::oracle::observe;
-use super::world::{State, Step, World};
+use super::world::{State, Step, World, copy_at, open_at};
 use super::{on_all, report, soak};
 use crate::config::{CollectionConfig, Mode};
 use crate::metric::Metric;
@@ -51,7 +51,7 @@ fn config(seed: u64) -> CollectionConfig {
 
 fn events(seed: u64) -> Vec<Event> {
     let mut dice = Dice(seed);
-    let mut events = Vec::new();
+    let (mut events, mut added) = (Vec::new(), false);
     if seed.is_multiple_of(101) {
         // Enough for a graph.
         events.push(Event::Step(Step::Load(0..1_020, 1, 300)));
@@ -63,7 +63,8 @@ fn events(seed: u64) -> Vec<Event> {
             first..(first + 1 + dice.below(most)).min(IDS)
         };
         let (few, many) = (ids(4), ids(IDS));
-        events.push(match dice.below(52) {
+        let some = few.start / 2..(few.end + 3).min(IDS);
+        events.push(match dice.below(62) {
             0..22 => Event::Step(Step::Upsert(few, version)),
             22..27 => Event::Step(Step::Upsert(many, version)),
             27..30 => Event::Step(Step::Load(many, version, 1 + dice.below(9) as usize)),
@@ -74,6 +75,22 @@ fn events(seed: u64) -> Vec<Event> {
             39..43 => Event::Step(Step::Update(many, version)),
             43..47 => Event::Step(Step::Delete(few)),
             47..50 => Event::Step(Step::Seal),
+            50..52 => Event::Step(Step::Refresh),
+            52..54 => Event::Step(Step::Together(vec![
+                Step::Upsert(few, version),
+                Step::Delete(many),
+                Step::Upsert(some, version),
+            ])),
+            54..57 => Event::Step(Step::During(
+                Box::new([Step::Optimize, Step::Seal][dice.below(2) as usize].clone()),
+                vec![Step::Upsert(few, version), Step::Delete(some), Step::Update(many, version)],
+            )),
+            57 => Event::Step(Step::Upkeep),
+            58 if n % 2 == 0 => Event::Step(Step::Snapshot(version)),
+            58 if n > STEPS / 2 && !added => {
+                added = true;
+                Event::Step(Step::AddColumn)
+            }
             _ => Event::PowerCut,
         });
     }
@@ -85,7 +102,7 @@ fn run(seed: u64, events: &[Event], watch: bool) -> Result<(), (usize, String)> 
     let (config, end) = (config(seed), if seed.is_multiple_of(101) { 1_020 } else { IDS });
     let mut world = World::create(&FaultVfs::default(), &config).map_err(|e| (0, e.to_string()))?;
     // What is there now, and what survives a power cut.
-    let mut state = State::new();
+    let mut state = State::default();
     let mut unsafe_states = Vec::new();
     let last = events.len().saturating_sub(1);
     for (number, event) in events.iter().enumerate() {
@@ -93,10 +110,26 @@ fn run(seed: u64, events: &[Event], watch: bool) -> Result<(), (usize, String)> 
         match event {
             Event::Step(step) => {
                 world.run(step).map_err(|e| at(e.to_string()))?;
-                unsafe_states.push(state.clone());
-                step.apply(&mut state);
-                if step.is_barrier(config.durability) {
-                    unsafe_states.clear();
+                for call in world.take_calls() {
+                    unsafe_states.push(state.clone());
+                    call.step.apply(&mut state);
+                    if call.step.is_barrier(config.durability) {
+                        unsafe_states.clear();
+                    }
+                }
+                match step {
+                    Step::Refresh => {
+                        world.check_reader(std::slice::from_ref(&state), end).map_err(at)?;
+                    }
+                    Step::Snapshot(number) => {
+                        let copy = open_at(&world.vfs, &copy_at(*number), Mode::Read)
+                            .map_err(|e| at(e.to_string()))?;
+                        let found = observe(&copy, end).map_err(at)?;
+                        if found != state {
+                            return Err(at(format!("the copy holds {found:?}, not {state:?}")));
+                        }
+                    }
+                    _ => {}
                 }
             }
             Event::PowerCut => {

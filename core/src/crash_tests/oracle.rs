@@ -1,7 +1,7 @@
 //! What a collection holds, and whether that is what it may hold.
 
 use super::data::{self, DIM};
-use super::world::{State, Step, World};
+use super::world::{State, Step, World, copy_at, has_extra, open_at};
 use crate::collection::Collection;
 use crate::config::{Effort, Mode, SearchRequest};
 use crate::error::Error;
@@ -13,13 +13,15 @@ use crate::vfs::fault::{Crash, FaultVfs, Image, Op};
 const PROBE: u64 = 1 << 20;
 
 /// What may come back.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Allowed<'a> {
     pub(super) states: &'a [State],
     /// Whether the collection may be missing: its creation was not acknowledged.
     pub(super) absent: bool,
     /// Ids are below this.
     pub(super) end: u64,
+    /// Copies that were begun: what they hold, and whether they must be there.
+    pub(super) copies: Vec<(u32, &'a State, bool)>,
 }
 
 impl Allowed<'_> {
@@ -29,14 +31,14 @@ impl Allowed<'_> {
         }
         let text = |state: &State| -> String {
             let mut runs: Vec<(u64, u64, String)> = Vec::new();
-            for (id, point) in state {
-                let what = format!("v{} a{}", point.vector, point.attributes);
+            for (id, point) in &state.points {
+                let what = format!("v{} a{} {:?}", point.vector, point.attributes, point.extra);
                 match runs.last_mut() {
                     Some((_, end, same)) if *end == *id && *same == what => *end += 1,
                     _ => runs.push((*id, *id + 1, what)),
                 }
             }
-            format!("{} points {runs:?}", state.len())
+            format!("{} points {runs:?}, extra: {}", state.points.len(), state.extra)
         };
         let allowed: Vec<String> = self.states.iter().map(text).collect();
         Err(format!("found {}; allowed: {}", text(found), allowed.join(" or ")))
@@ -49,12 +51,13 @@ pub(super) fn observe(collection: &Collection, end: u64) -> Result<State, String
     let ids: Vec<u64> = (0..end).chain([PROBE]).collect();
     let text = |e: Error| format!("a read failed: {e}");
     let points = collection.get(&data::ids(kind, ids.iter().copied()), true).map_err(text)?;
-    let mut state = State::new();
+    let mut state = State { extra: has_extra(collection), ..State::default() };
     for (row, id) in ids.iter().enumerate().filter(|(row, _)| points.found[*row]) {
-        state.insert(*id, data::read_back(&points.batch, row, *id)?);
+        state.points.insert(*id, data::read_back(&points.batch, row, *id)?);
     }
-    if collection.len() != state.len() as u64 {
-        return Err(format!("len is {}, but {} were found", collection.len(), state.len()));
+    if collection.len() != state.points.len() as u64 {
+        let (len, found) = (collection.len(), state.points.len());
+        return Err(format!("len is {len}, but {found} were found"));
     }
     check_search(collection, &state)?;
     Ok(state)
@@ -67,12 +70,15 @@ fn check_search(collection: &Collection, state: &State) -> Result<(), String> {
     let query = [10.0, 3.0, 100.0, 50.0];
     let queries = Vectors::from_f32(DIM, &query).map_err(|e| e.to_string())?;
     let id = |id: u64| data::ids(config.id_type, [id].into_iter()).get(0);
-    let mut wanted: Vec<(f64, PointId)> =
-        state.iter().map(|(n, p)| (score(config.metric, &query, *n, p.vector), id(*n))).collect();
+    let mut wanted: Vec<(f64, PointId)> = state
+        .points
+        .iter()
+        .map(|(n, p)| (score(config.metric, &query, *n, p.vector), id(*n)))
+        .collect();
     wanted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
     for effort in [Effort::Exact, Effort::Ef(64)] {
         let exact = effort == Effort::Exact;
-        let mut request = SearchRequest::new(if exact { state.len() + 5 } else { 9 });
+        let mut request = SearchRequest::new(if exact { state.points.len() + 5 } else { 9 });
         request.effort = effort;
         let found = collection.search(&queries, &request).map_err(|e| format!("a search: {e}"))?;
         let count = found.counts[0];
@@ -100,6 +106,23 @@ fn score(metric: Metric, query: &[f32; DIM], id: u64, version: u32) -> f64 {
     }
 }
 
+/// Copies are whole or no collection; those that were acknowledged are there.
+fn check_copies(vfs: &FaultVfs, allowed: &Allowed<'_>) -> Result<(), String> {
+    for (number, state, acknowledged) in &allowed.copies {
+        let copy = match open_at(vfs, &copy_at(*number), Mode::Read) {
+            Ok(copy) => copy,
+            Err(Error::CollectionNotFound { .. }) if !acknowledged => continue,
+            Err(error) => return Err(format!("copy {number} can't be opened: {error}")),
+        };
+        let found = observe(&copy, allowed.end)?;
+        if found != **state {
+            return Err(format!("copy {number} holds {found:?}, not {state:?}"));
+        }
+        copy.verify().map_err(|e| format!("verify copy {number}: {e}"))?;
+    }
+    Ok(())
+}
+
 /// What opening an image did.
 #[derive(Debug, Default)]
 pub(super) struct Recovered {
@@ -123,6 +146,7 @@ pub(super) fn recover(image: &Image, allowed: &Allowed<'_>) -> Result<Recovered,
         return Err(format!("a reader wrote: {:?}", vfs.log()));
     }
     drop(reader);
+    check_copies(&vfs, allowed)?;
     let mut writer = World::open(&vfs, Mode::Write).map_err(|e| format!("a writer: {e}"))?;
     let log = vfs.log();
     let collection = writer.collection.as_ref().unwrap();

@@ -3,7 +3,8 @@
 
 use super::data;
 use super::world::Step::{
-    self, Abandon, Delete, Flush, Load, Optimize, Reopen, Seal, Update, Upsert,
+    self, Abandon, AddColumn, Delete, During, Flush, Load, Optimize, Refresh, Reopen, Seal,
+    Snapshot, Together, Update, Upkeep, Upsert,
 };
 use crate::config::CollectionConfig;
 use crate::metric::Metric;
@@ -175,6 +176,138 @@ fn changed_buffered() -> Workload {
     workload
 }
 
+/// Several calls in one sync of the log.
+fn grouped() -> Workload {
+    let mut steps = vec![Upsert(0..12, 1)];
+    for n in 0..4 {
+        let version = 10 + n as u32 * 10;
+        steps.extend([
+            Together(vec![Upsert(n..n + 2, version), Delete(4..6), Update(8..12, version + 1)]),
+            Together(vec![Upsert(4..6, version + 2), Upsert(5..20, version + 3)]),
+            Seal,
+        ]);
+    }
+    steps.extend([Abandon, Together(vec![Delete(0..3), Upsert(1..2, 90), Delete(1..2)])]);
+    Workload::new("committed in groups", steps)
+}
+
+fn during(step: Step, inner: Vec<Step>) -> Step {
+    During(Box::new(step), inner)
+}
+
+/// Writes that come while segments are written: what they change is in none of the segments that
+/// are replaced.
+fn beside_merges() -> Workload {
+    let inner = |version: u32| {
+        vec![Upsert(3..6, version), Delete(6..9), Update(0..20, version + 1), Upsert(8..9, 2)]
+    };
+    let steps = vec![
+        Upsert(0..20, 1),
+        Seal,
+        Upsert(10..30, 2),
+        during(Seal, inner(10)),
+        Update(5..25, 20),
+        during(Optimize, inner(30)),
+        during(Load(15..40, 40, 9), inner(50)),
+        Upkeep,
+        during(Seal, vec![Delete(0..30)]),
+        during(Optimize, vec![Delete(0..60), Upsert(7..8, 60)]),
+        Abandon,
+        during(Optimize, vec![Upsert(0..9, 70), Flush, Upsert(3..4, 80)]),
+    ];
+    Workload::new("beside merges", steps)
+}
+
+/// The same without waiting for the disk.
+fn beside_merges_buffered() -> Workload {
+    let mut workload = beside_merges();
+    workload.name = "beside merges, buffered";
+    workload.config.durability = Durability::Buffered;
+    workload
+}
+
+/// What the thread beside the writers does, each time that there is something for it.
+fn kept_up() -> Workload {
+    let mut steps = Vec::new();
+    for n in 0..9 {
+        let version = 1 + n as u32 * 4;
+        steps.extend([
+            Upsert(n * 7..n * 7 + 45, version),
+            Delete(n * 9..n * 9 + 5),
+            Update(n..n + 60, version + 1),
+            Upkeep,
+        ]);
+    }
+    steps.extend([Abandon, Upkeep, Upsert(0..2, 90)]);
+    Workload::new("sealed and merged as it grows", steps)
+}
+
+/// Copies, and writes after them to the files that these share.
+fn copied() -> Workload {
+    let steps = vec![
+        Snapshot(0),
+        Upsert(0..20, 1),
+        Snapshot(1),
+        Update(3..9, 2),
+        Delete(5..7),
+        Snapshot(2),
+        Upsert(30..34, 3),
+        Seal,
+        Update(0..40, 4),
+        Snapshot(3),
+        during(Optimize, vec![Upsert(0..1, 5), Snapshot(4), Upsert(1..2, 6)]),
+        Abandon,
+        Upsert(2..3, 7),
+        Snapshot(5),
+        Load(0..10, 8, 4),
+        Optimize,
+    ];
+    Workload::new("copied", steps)
+}
+
+/// A reader beside the writer that follows it.
+fn followed() -> Workload {
+    let mut steps = vec![Refresh];
+    for n in 0..3 {
+        let version = 1 + n as u32 * 10;
+        for step in [
+            Upsert(n * 4..n * 4 + 12, version),
+            Update(n * 3..n * 3 + 8, version + 1),
+            Delete(n..n + 2),
+            Seal,
+            Upsert(n..n + 1, version + 2),
+            Load(20..26, version + 3, 4),
+            Optimize,
+            Delete(20..23),
+            Flush,
+        ] {
+            steps.extend([step, Refresh]);
+        }
+    }
+    steps.extend([AddColumn, Refresh, Upsert(0..4, 90), Refresh, Abandon, Refresh]);
+    Workload::new("followed by a reader", steps)
+}
+
+/// A column that is added between writes.
+fn widened() -> Workload {
+    let steps = vec![
+        Upsert(0..20, 1),
+        Seal,
+        Upsert(15..25, 2),
+        AddColumn,
+        Update(10..18, 3),
+        Upsert(24..27, 4),
+        Abandon,
+        Update(0..30, 5),
+        Seal,
+        Load(26..31, 6, 2),
+        Optimize,
+        Update(1..3, 7),
+        Upsert(0..1, 8),
+    ];
+    Workload::new("widened", steps)
+}
+
 pub(super) fn all() -> Vec<Workload> {
     vec![
         singles(),
@@ -191,5 +324,12 @@ pub(super) fn all() -> Vec<Workload> {
         mixed(),
         changed(),
         changed_buffered(),
+        grouped(),
+        beside_merges(),
+        beside_merges_buffered(),
+        kept_up(),
+        copied(),
+        followed(),
+        widened(),
     ]
 }

@@ -131,7 +131,12 @@ struct Inner {
     failed: u64,
     plan: Option<Plan>,
     tricks: Vec<Trick>,
+    /// What happens when a file is created whose name ends so.
+    hook: Option<(&'static str, Hook)>,
 }
+
+/// What happens once, in the middle of something else.
+type Hook = Box<dyn FnOnce() + Send>;
 
 impl FaultVfs {
     /// A disk on which this survived.
@@ -192,6 +197,16 @@ impl FaultVfs {
     /// Plays a bug from now on.
     pub(crate) fn play(&self, trick: Trick) {
         self.inner().tricks.push(trick);
+    }
+
+    /// Does this, once, in the call that next creates a file whose name ends so.
+    pub(crate) fn when_created(&self, end: &'static str, hook: impl FnOnce() + Send + 'static) {
+        self.inner().hook = Some((end, Box::new(hook)));
+    }
+
+    /// Whether what was to happen did not happen; it won't any more.
+    pub(crate) fn forget_hook(&self) -> bool {
+        self.inner().hook.take().is_some()
     }
 
     /// What the rules of the house forbid and was done: a file changed that is mapped.
@@ -327,6 +342,12 @@ impl Vfs for FaultVfs {
         inner.call(Call::Create)?;
         inner.apply(Op::Create(path.to_owned()))?;
         let node = inner.disk.find(path)?;
+        let meant = |(end, _): &mut (&str, _)| path.to_string_lossy().ends_with(*end);
+        let hook = inner.hook.take_if(meant);
+        drop(inner);
+        if let Some((_, hook)) = hook {
+            hook();
+        }
         Ok(Box::new(FaultOutput { vfs: self.clone(), node, at: 0 }))
     }
 
