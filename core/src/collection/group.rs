@@ -202,7 +202,7 @@ fn apply(draft: &mut Draft, request: Request) -> Result<Result<(u64, Vec<Payload
 }
 
 #[cfg(test)]
-pub(super) use held::{commit_held, hold};
+pub(super) use held::{commit_held, held, hold};
 
 /// Requests of a test that are to be committed as one group.
 #[cfg(test)]
@@ -219,6 +219,11 @@ mod held {
     /// Requests of this thread wait from now on.
     pub(in crate::collection) fn hold() {
         HELD.set(Some(Vec::new()));
+    }
+
+    /// How many wait.
+    pub(in crate::collection) fn held() -> usize {
+        HELD.with_borrow(|held| held.as_ref().map_or(0, Vec::len))
     }
 
     /// Takes a request that is to wait.

@@ -414,6 +414,11 @@ impl Collection {
         group::hold();
     }
 
+    /// How many were queued.
+    pub(crate) fn held_writes() -> usize {
+        group::held()
+    }
+
     /// Commits what was held as one group; an outcome each.
     pub(crate) fn commit_held(&self) -> Vec<Result<()>> {
         let outcomes = group::commit_held(&self.shared);

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::oracle::{Allowed, observe, recover};
 use super::workloads::{self, Workload};
-use super::world::{Outcome, State, Step, World};
+use super::world::Step::{Delete, Refresh, Update, Upsert};
+use super::world::{Call, Outcome, State, World};
 use super::{on_all, report, soak};
 use crate::config::Mode;
 use crate::error::Error;
@@ -24,6 +25,8 @@ fn run(workload: &Workload, plan: Plan) -> Result<bool, String> {
     match World::create(&vfs, &workload.config) {
         Ok(mut world) => {
             created = true;
+            // What it shows after the last step.
+            let mut seen = None;
             for step in &workload.steps {
                 if world.collection.is_none() {
                     // What failed was opening again.
@@ -32,10 +35,19 @@ fn run(workload: &Workload, plan: Plan) -> Result<bool, String> {
                 }
                 if let Err(error) = world.run(step) {
                     typed(&error)?;
-                } else if matches!(step, Step::Refresh) {
+                } else if matches!(step, Refresh) {
                     world.check_reader(&states, workload.end())?;
                 }
-                for call in world.take_calls() {
+                let calls = world.take_calls();
+                let tried = |call: &Call| {
+                    let write = matches!(call.step, Upsert(..) | Delete(_) | Update(..));
+                    write && call.outcome != Outcome::Refused
+                };
+                if calls.iter().any(tried) {
+                    // The writer had not stopped: what it showed is what is on the disk.
+                    states = seen.take().map_or(states, |state| vec![state]);
+                }
+                for call in calls {
                     let mut after = states.clone();
                     for state in &mut after {
                         call.step.apply(state);
@@ -46,6 +58,7 @@ fn run(workload: &Workload, plan: Plan) -> Result<bool, String> {
                         Outcome::Refused => {}
                     }
                 }
+                seen = None;
                 if vfs.failed() > 0
                     && let Some(collection) = &world.collection
                 {
@@ -54,6 +67,7 @@ fn run(workload: &Workload, plan: Plan) -> Result<bool, String> {
                     if !states.contains(&found) {
                         return Err(format!("after {step:?}: {found:?} is not as acknowledged"));
                     }
+                    seen = Some(found);
                 }
             }
             // It ends here; it doesn't close.

@@ -244,13 +244,19 @@ impl World {
         let collection = self.collection()?;
         let begun = self.vfs.position();
         Collection::hold_writes();
-        let queued: Result<()> = steps.iter().try_for_each(|step| call(collection, step));
+        let mut held = Vec::new();
+        let queued: Result<()> = steps.iter().try_for_each(|step| {
+            let before = Collection::held_writes();
+            call(collection, step)?;
+            // Without a point to change it is no request.
+            held.extend((Collection::held_writes() > before).then_some(step));
+            Ok(())
+        });
         let outcomes = collection.commit_held();
         let span = (begun, self.vfs.position());
         queued?;
-        assert_eq!(outcomes.len(), steps.len(), "a call is one request");
         let mut first = Ok(());
-        for (step, outcome) in steps.iter().zip(outcomes) {
+        for (step, outcome) in held.into_iter().zip(outcomes) {
             // One that wasn't the first learns only that the group failed.
             let done = if outcome.is_ok() { Outcome::Done } else { Outcome::Failed };
             note(&self.calls, step, span, done);
