@@ -23,6 +23,7 @@ mod originals;
 mod results;
 mod retrieval;
 mod segment;
+mod sync;
 mod types;
 mod vfs;
 mod wal;

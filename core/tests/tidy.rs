@@ -13,6 +13,8 @@ const LINES_MAX: usize = 800;
 const MAY_USE: &[(&str, &[&str])] = &[
     // Bugs on purpose, in tests only: anyone may ask.
     ("canary", &[]),
+    // Locks and threads, or what tests have in their place.
+    ("sync", &[]),
     // The words.
     ("error", &[]),
     ("types", &["error"]),
@@ -45,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     // Files of other programs.
     ("import", &["error", "types", "metric", "config", "graph"]),
     // Bytes on disk.
-    ("vfs", &["error"]),
+    ("vfs", &["error", "sync"]),
     ("codec", &["error"]),
     ("format", &["error"]),
     ("wal", &["error", "vfs", "format"]),
@@ -90,6 +92,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "environment",
             "memory",
+            "sync",
             "error",
             "types",
             "metric",
@@ -115,6 +118,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "crash_tests",
         &[
+            "sync",
             "error",
             "types",
             "metric",

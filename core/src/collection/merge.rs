@@ -12,6 +12,7 @@ use super::commit::{Committer, Swap, write_sealed};
 use super::draft::{Draft, gather, keep_last, position_of};
 use super::estimate::{self, Budget};
 use super::{Shared, View, lock, pool};
+use crate::canary::sings;
 use crate::config::{CollectionConfig, Progress};
 use crate::error::Result;
 use crate::graph::{self, BuildOptions, BuiltIndex};
@@ -164,7 +165,9 @@ fn catch_up(
         let old = input.segment.finder()?;
         let slot_of = |slot: u32| finder.find(old.id(slot));
         let died = |d: &Arc<Dead>| input.dead.as_ref().is_none_or(|b| !Arc::ptr_eq(b, d));
-        if let Some(dead_now) = now.dead.as_ref().filter(|d| died(d)) {
+        if let Some(dead_now) = now.dead.as_ref().filter(|d| died(d))
+            && !sings("forget what died during a merge")
+        {
             let fresh = input.alive_slots().filter(|slot| dead_now.contains(*slot));
             for slot in fresh.filter_map(slot_of) {
                 dead.get_or_insert_with(|| Dead::none(new.segment.rows())).insert(slot);
@@ -175,6 +178,7 @@ fn catch_up(
             let before = input.patch.as_deref().and_then(|p| p.column(position));
             for (slot, value) in column.changed_since(before) {
                 if now.is_alive(slot)
+                    && !sings("forget what was replaced during a merge")
                     && let Some(slot) = slot_of(slot)
                 {
                     patch.get_or_insert_default().set(position, slot, value.clone());

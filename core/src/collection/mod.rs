@@ -35,8 +35,7 @@ mod write;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError};
 
 use arrow_array::RecordBatch;
 
@@ -46,6 +45,7 @@ use crate::config::{
 use crate::error::{Error, Result};
 use crate::results::{MemoryEstimate, Points, Stats, VerifyReport};
 use crate::segment::SegmentHandle;
+use crate::sync::{JoinHandle, Mutex, MutexGuard, RwLock};
 use crate::types::{AttributeType, Ids, PointId, Vectors};
 use crate::vfs::Directory;
 #[cfg(test)]
@@ -136,13 +136,16 @@ impl Shared {
 
     /// Puts every acknowledged write on disk, and says in the manifest that it is there.
     fn flush(&self, operation: &'static str) -> Result<()> {
-        let mut committer = lock(&self.committer);
+        self.flush_held(&mut lock(&self.committer), operation)
+    }
+
+    fn flush_held(&self, committer: &mut Committer, operation: &'static str) -> Result<()> {
         committer.check(operation)?;
         let view = self.view(operation)?;
         if !self.on_disk() || committer.is_marked(&view.manifest) {
             return Ok(());
         }
-        commit::Swap::of(&view).run(self, &mut committer)
+        commit::Swap::of(&view).run(self, committer)
     }
 }
 
@@ -360,12 +363,13 @@ impl Collection {
                 let _ = thread.join();
             }
             let merging = lock(&self.shared.merging);
-            flushed = match self.shared.flush("close") {
+            // Held from the flush on, so that no write is acknowledged after it.
+            let mut committer = lock(&self.shared.committer);
+            flushed = match self.shared.flush_held(&mut committer, "close") {
                 // The failure was told to who wrote; the rest is on disk.
                 Err(Error::Closed { .. } | Error::Poisoned { .. }) => Ok(()),
                 flushed => flushed,
             };
-            let mut committer = lock(&self.shared.committer);
             committer.wal = None;
             committer.lock = None;
             drop(merging);
@@ -396,6 +400,12 @@ impl Collection {
         config: CollectionConfig,
     ) -> Result<Self> {
         open::create_in(vfs, path, Some(path), config)
+    }
+
+    /// Starts that thread.
+    pub(crate) fn start_worker(&self) -> Result<()> {
+        *lock(&self.thread) = Some(worker::start(&self.shared)?);
+        Ok(())
     }
 
     /// Seals what has grown, as the thread beside the writers would.

@@ -1,7 +1,7 @@
 //! Creating and opening.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::Arc;
 
 use super::commit::{Committer, Garbage, Swap, swap_current};
 use super::group::Group;
@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::manifest::{
     COLUMNS_MAX, CURRENT, CURRENT_NEW, Manifest, is_manifest_file, manifest_file,
 };
+use crate::sync::{Mutex, RwLock};
 use crate::vfs::{Directory, Lock, Locking, MemVfs, OsVfs, Vfs};
 use crate::wal::{self, Payload};
 

@@ -1,7 +1,6 @@
 //! The thread of a writer that seals what has grown and merges segments, beside everything else.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use super::commit::Committer;
@@ -10,6 +9,7 @@ use crate::compaction::{Meta, plan};
 use crate::config::Progress;
 use crate::error::{Error, Result};
 use crate::segment::SegmentHandle;
+use crate::sync::{Condvar, JoinHandle, Mutex, MutexGuard, spawn};
 
 /// Growing points at which they are sealed.
 const SEAL_ROWS: u64 = if cfg!(test) { 40 } else { 16_384 };
@@ -85,8 +85,7 @@ impl Worker {
 pub(super) fn start(shared: &Arc<Shared>) -> Result<JoinHandle<()>> {
     lock(&shared.worker.state).running = true;
     let weak = Arc::downgrade(shared);
-    let thread = std::thread::Builder::new().name("nearfield-merge".to_owned());
-    thread.spawn(move || run(&weak)).map_err(|error| {
+    spawn("nearfield-merge", move || run(&weak)).map_err(|error| {
         lock(&shared.worker.state).running = false;
         Error::ResourceLimit {
             what: "threads".to_owned(),

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use super::workloads::{self, Workload};
-use super::{crashes, damage, faults, model, on_all, report};
+use super::{crashes, damage, faults, model, on_all, report, schedules};
 use crate::canary;
 use crate::vfs::fault::{Failure, Trick};
 
@@ -25,9 +25,12 @@ enum Suite {
     Model,
     /// T6.
     Damage,
+    /// T10.
+    Schedules,
 }
 
-const SUITES: [Suite; 4] = [Suite::Crashes, Suite::Failures, Suite::Model, Suite::Damage];
+const SUITES: [Suite; 5] =
+    [Suite::Crashes, Suite::Failures, Suite::Model, Suite::Damage, Suite::Schedules];
 
 /// Bugs of the disk: what code that forgets a sync, or its place, would do.
 const TRICKS: &[Trick] = &[
@@ -62,6 +65,12 @@ const BUGS: &[(&str, Suite)] = &[
     ("forget tombstones when the log is let go of", Suite::Model),
     ("forget replaced values when the log is let go of", Suite::Model),
     ("replay what a segment has already", Suite::Model),
+    ("forget what died during a merge", Suite::Crashes),
+    ("forget what was replaced during a merge", Suite::Model),
+    ("leave asleep those who wait for a sync", Suite::Schedules),
+    ("let searches see what is not synced", Suite::Schedules),
+    ("remove files that are being copied", Suite::Schedules),
+    ("give up when a file is gone", Suite::Schedules),
 ];
 
 /// A few workloads that between them take the paths that the bugs are on.
@@ -87,6 +96,10 @@ impl Suite {
                     .try_for_each(|sticky| faults::every_call(&w, Failure::Io, *sticky).map(drop))
             }),
             Self::Model => model::run_seeds(1..101).map(drop),
+            Self::Schedules => {
+                schedules::run_few();
+                Ok(())
+            }
             Self::Damage => few().try_for_each(|w| damage::run(&w, 150).map(drop)),
         }
     }

@@ -13,6 +13,7 @@ mod faults;
 mod fuzz;
 mod model;
 mod oracle;
+mod schedules;
 mod workloads;
 mod world;
 
@@ -24,6 +25,11 @@ use std::sync::{Mutex, PoisonError};
 /// How many times as many cases as in `make test`: `NEARFIELD_SOAK`, else 1.
 fn soak() -> u64 {
     std::env::var("NEARFIELD_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
+/// What random choices begin with: `NEARFIELD_TEST_SEED`, else 0.
+fn seed() -> u64 {
+    std::env::var("NEARFIELD_TEST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0)
 }
 
 /// Says what was tested, past the capture of the test runner.

@@ -324,7 +324,7 @@ pub(super) fn copy_at(number: u32) -> PathBuf {
 }
 
 /// Makes one call.
-fn call(collection: &Collection, step: &Step) -> Result<()> {
+pub(super) fn call(collection: &Collection, step: &Step) -> Result<()> {
     match step {
         Step::Upsert(ids, version) => upsert(collection, &points(ids, *version)),
         Step::Load(ids, version, batch) => load(collection, &points(ids, *version), *batch),

@@ -151,6 +151,7 @@ impl FaultVfs {
 
     /// The disk, for a call.
     fn running(&self) -> io::Result<MutexGuard<'_, Inner>> {
+        crate::sync::scheduled::point();
         let inner = self.inner();
         if inner.process == self.process { Ok(inner) } else { Err(Failure::Io.error()) }
     }
