@@ -9,6 +9,7 @@ use crate::graph::IndexView;
 use crate::graph::hop::{Beam, Jobs, LANES, Lane, Scratch};
 use crate::graph::refine::Depth;
 use crate::graph::search as graph;
+use crate::kernels::candidate::Candidate;
 use crate::kernels::exact;
 use crate::originals::Originals;
 use crate::results::SearchCounters;
@@ -74,9 +75,13 @@ impl<'a> Walk<'a> {
         let mut top = Top::new(self.k, self.ids);
         walk.refine(query, Depth::Best(self.wanted), scratch);
         let mut counters = scratch.counters;
-        for candidate in scratch.refined.iter().take(AHEAD) {
-            exact::Query::prefetch(self.rows, candidate.slot());
-        }
+        let ask = |candidate: &Candidate| exact::Query::prefetch(self.rows, candidate.slot());
+        scratch.refined.iter().take(AHEAD).for_each(ask);
+        // A row that is not to be compared is not asked for: it costs as much as one that is.
+        let last = scratch
+            .refined
+            .get(self.wanted.saturating_sub(1))
+            .map_or(f32::NEG_INFINITY, |c| c.score());
         let mut worst_in_doubt = f64::NEG_INFINITY;
         for (position, candidate) in scratch.refined.iter().enumerate() {
             let fields = walk.fields(candidate.slot());
@@ -84,8 +89,10 @@ impl<'a> Walk<'a> {
             if f64::from(candidate.score() + doubt) < worst_in_doubt {
                 break;
             }
-            if let Some(next) = scratch.refined.get(position + AHEAD) {
-                exact::Query::prefetch(self.rows, next.slot());
+            if let Some(next) = scratch.refined.get(position + AHEAD)
+                && next.score() + 2.0 * doubt >= last
+            {
+                ask(next);
             }
             counters.rows_rescored += 1;
             let similarity = exact.similarity(self.rows, candidate.slot());

@@ -28,6 +28,8 @@ def shown(value: Any) -> str:
 
 def count(value: Any, argument: str, largest: int = COUNT_MAX) -> int:
     """Return an int of at least 0."""
+    if type(value) is int and 0 <= value <= largest:
+        return value
     if isinstance(value, bool):
         raise TypeError(f"{argument}: expected an int, found {shown(value)}")
     try:
@@ -60,6 +62,8 @@ def text(value: Any, argument: str) -> str:
 
 def flag(value: Any, argument: str) -> bool:
     """Return a bool; numpy's is taken too."""
+    if value is False or value is True:
+        return value
     if not (isinstance(value, bool) or type(value).__name__ in ("bool", "bool_")):
         raise TypeError(f"{argument}: expected a bool, found {shown(value)}")
     return bool(value)

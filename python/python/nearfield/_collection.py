@@ -539,7 +539,7 @@ class Collection:
             None if group_by is None else _checks.text(group_by, "group_by"),
             None if max_per_group is None else _checks.count(max_per_group, "max_per_group"),
             None if decay is None else decay._arguments(),
-            [_checks.text(name, "with_attributes") for name in with_attributes],
+            [_checks.text(n, "with_attributes") for n in with_attributes] if with_attributes else [],
             _checks.flag(with_vectors, "with_vectors"),
             None if threads is None else _checks.count(threads, "threads"),
             None if space is None else _checks.text(space, "space"),

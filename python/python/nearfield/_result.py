@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,11 +9,32 @@ import numpy as np
 from ._table import Table
 
 if TYPE_CHECKING:
+    from functools import cached_property
+
     import pandas as pd
     import polars as pl
     import pyarrow as pa
 
     from . import _core
+
+else:
+
+    class cached_property:  # noqa: N801
+        """That of functools, whose lock in Python 3.11 costs more than what it guards here."""
+
+        def __init__(self, function):
+            self.function = function
+            self.__doc__ = function.__doc__
+
+        def __set_name__(self, owner, name):
+            self.name = name
+
+        def __get__(self, instance, owner=None):
+            if instance is None:
+                return self
+            value = instance.__dict__[self.name] = self.function(instance)
+            return value
+
 
 Floats = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -120,5 +140,5 @@ class SearchResult:
 
     def _shaped(self, flat: np.ndarray[Any, Any], *inner: int) -> np.ndarray[Any, Any]:
         if self._one:
-            return flat.reshape(self.k, *inner)
+            return flat.reshape(self.k, *inner) if inner else flat
         return flat.reshape(len(self), self.k, *inner)
