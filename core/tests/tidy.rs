@@ -61,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "metric",
             "config",
             "curve",
+            "memory",
             "originals",
             "kernels",
             "codes",

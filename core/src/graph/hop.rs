@@ -81,21 +81,33 @@ impl Scratch {
 /// computes.
 pub(crate) const LANES: usize = 4;
 
+/// What a lane does when its turn comes: it has asked for what that needs the turn before.
+#[derive(Debug, Default, Clone, Copy)]
+enum Stage {
+    #[default]
+    Idle,
+    Walk(Beam),
+    Refine,
+    Finish,
+}
+
 /// One of several walks of a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     pub(crate) query: Query,
     pub(crate) scratch: Scratch,
-    beam: Option<Beam>,
+    stage: Stage,
     /// Which query this is.
     job: usize,
     /// The node to expand.
     at: u32,
 }
 
-/// The queries of a batch: prepared when their turn comes, taken when their walk is done.
+/// The queries of a batch: prepared when their turn comes; when their walk is done refined, and
+/// a turn later taken.
 pub(crate) trait Jobs {
     fn start(&mut self, job: usize, query: &mut Query) -> Beam;
+    fn refine(&mut self, query: &Query, scratch: &mut Scratch);
     fn finish(&mut self, job: usize, query: &Query, scratch: &mut Scratch);
 }
 
@@ -137,23 +149,37 @@ pub(super) fn run_many<K: Kernel, const BITS: usize>(
     }
     while active > 0 {
         for lane in lanes.iter_mut() {
-            let Some(beam) = lane.beam else { continue };
-            walk.score::<K, BITS>(&lane.query, beam, &mut lane.scratch);
-            if let Some(slot) = lane.scratch.next(&lane.query, beam) {
-                lane.at = slot;
-                walk.prefetch_edges::<K>(slot);
-                continue;
+            let Lane { query, scratch, stage, job, at } = lane;
+            match *stage {
+                Stage::Idle => {}
+                Stage::Walk(beam) => {
+                    walk.score::<K, BITS>(query, beam, scratch);
+                    if let Some(slot) = scratch.next(query, beam) {
+                        *at = slot;
+                        walk.prefetch_edges::<K>(slot);
+                    } else {
+                        walk.prefetch_rows::<K>(scratch);
+                        *stage = Stage::Refine;
+                    }
+                }
+                Stage::Refine => {
+                    jobs.refine(query, scratch);
+                    *stage = Stage::Finish;
+                }
+                Stage::Finish => {
+                    jobs.finish(*job, query, scratch);
+                    (*stage, active) = (Stage::Idle, active - 1);
+                }
             }
-            lane.beam = None;
-            active -= 1;
-            jobs.finish(lane.job, &lane.query, &mut lane.scratch);
         }
         for lane in lanes.iter_mut() {
-            if lane.beam.is_some() {
-                walk.expand::<K>(walk.edges_of(lane.at), &mut lane.scratch);
-            } else if next_job < count {
-                start::<K>(walk, lane, next_job, jobs);
-                (next_job, active) = (next_job + 1, active + 1);
+            match lane.stage {
+                Stage::Walk(_) => walk.expand::<K>(walk.edges_of(lane.at), &mut lane.scratch),
+                Stage::Idle if next_job < count => {
+                    start::<K>(walk, lane, next_job, jobs);
+                    (next_job, active) = (next_job + 1, active + 1);
+                }
+                _ => {}
             }
         }
     }
@@ -162,7 +188,7 @@ pub(super) fn run_many<K: Kernel, const BITS: usize>(
 #[inline(always)]
 fn start<K: Kernel>(walk: &Walk<'_>, lane: &mut Lane, job: usize, jobs: &mut dyn Jobs) {
     let beam = jobs.start(job, &mut lane.query);
-    (lane.beam, lane.job) = (Some(beam), job);
+    (lane.stage, lane.job) = (Stage::Walk(beam), job);
     walk.begin::<K>(beam, &mut lane.scratch);
 }
 

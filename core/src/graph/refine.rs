@@ -52,6 +52,14 @@ impl Walk<'_> {
         scoring.score(sum, fields.scale, fields.norm2)
     }
 
+    /// Asks for the rows that a refinement reads first.
+    #[inline(always)]
+    pub(super) fn prefetch_rows<K: Kernel>(&self, scratch: &Scratch) {
+        const FIRST: usize = 3 * AHEAD;
+        let first = scratch.pool.candidates().take(FIRST);
+        first.for_each(|candidate| self.prefetch_row::<K>(candidate.slot()));
+    }
+
     #[inline(always)]
     fn prefetch_row<K: Kernel>(&self, slot: u32) {
         let bytes = self.layout.refine_bytes();

@@ -56,6 +56,7 @@ impl<'a> Walk<'a> {
             let Lane { query, scratch, .. } = &mut scratch.lanes[0];
             query.prepare(self.index.quantizer, one.0);
             walk.search(query, self.beam, scratch);
+            self.refine(&walk, query, scratch);
             *answer = self.rescore(&walk, one.1, query, scratch);
         } else {
             let mut batch = Batch { search: self, walk: &walk, asked, answers: &mut answers };
@@ -64,19 +65,27 @@ impl<'a> Walk<'a> {
         answers
     }
 
-    /// Refines what a walk found and compares the best exactly, the best candidates first.
+    /// Refines what a walk found, and asks for the rows of the best.
+    fn refine(&self, walk: &graph::Walk<'_>, query: &codes::Query, scratch: &mut Scratch) {
+        walk.refine(query, Depth::Best(self.wanted), scratch);
+        scratch.refined.iter().take(AHEAD).for_each(|candidate| self.ask(*candidate));
+    }
+
+    /// Asks for the row of a candidate.
+    fn ask(&self, candidate: Candidate) {
+        exact::Query::prefetch(self.rows, candidate.slot());
+    }
+
+    /// Compares the best of what was refined exactly, the best first.
     fn rescore(
         &self,
         walk: &graph::Walk<'_>,
         exact: &exact::Query,
         query: &codes::Query,
-        scratch: &mut Scratch,
+        scratch: &Scratch,
     ) -> Answer<'a> {
         let mut top = Top::new(self.k, self.ids);
-        walk.refine(query, Depth::Best(self.wanted), scratch);
         let mut counters = scratch.counters;
-        let ask = |candidate: &Candidate| exact::Query::prefetch(self.rows, candidate.slot());
-        scratch.refined.iter().take(AHEAD).for_each(ask);
         // A row that is not to be compared is not asked for: it costs as much as one that is.
         let last = scratch
             .refined
@@ -92,7 +101,7 @@ impl<'a> Walk<'a> {
             if let Some(next) = scratch.refined.get(position + AHEAD)
                 && next.score() + 2.0 * doubt >= last
             {
-                ask(next);
+                self.ask(*next);
             }
             counters.rows_rescored += 1;
             let similarity = exact.similarity(self.rows, candidate.slot());
@@ -123,6 +132,10 @@ impl Jobs for Batch<'_, '_> {
     fn start(&mut self, job: usize, query: &mut codes::Query) -> Beam {
         query.prepare(self.search.index.quantizer, self.asked[job].0);
         self.search.beam
+    }
+
+    fn refine(&mut self, query: &codes::Query, scratch: &mut Scratch) {
+        self.search.refine(self.walk, query, scratch);
     }
 
     fn finish(&mut self, job: usize, query: &codes::Query, scratch: &mut Scratch) {

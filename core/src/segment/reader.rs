@@ -25,6 +25,7 @@ use crate::error::{Error, Result};
 use crate::format::{Decoded, Fault, SectionKind, Table, crc};
 use crate::graph::{IndexMeta, IndexView};
 use crate::manifest::Shape;
+use crate::memory::Room;
 use crate::originals::Originals;
 use crate::types::{Dtype, IdType, MemoryMode};
 use crate::vfs::{Bytes, Expect};
@@ -262,8 +263,19 @@ impl Segment {
             self.file.expect(&self.codes, Expect::Soon);
             self.file.expect(&self.edges, Expect::Soon);
         }
-        self.file.expect(&self.vectors, Expect::Random);
+        // What is read here and there: in huge pages if all of it fits in memory many times over,
+        // else as little at a time as the system can.
+        let roomy = self.roomy();
+        self.file.expect(&self.refine, if roomy { Expect::Soon } else { Expect::Random });
+        self.file.expect(&self.vectors, if roomy { Expect::Soon } else { Expect::Random });
         Ok(())
+    }
+
+    /// Whether the file takes at most a quarter of the memory that is left.
+    fn roomy(&self) -> bool {
+        const LARGE: usize = 4 << 20;
+        let room = || Room::now().ok()?.available();
+        self.file.len() >= LARGE && room().is_some_and(|room| self.file.len() as u64 <= room / 4)
     }
 
     /// Number of slots, dead ones included.
