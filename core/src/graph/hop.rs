@@ -10,7 +10,7 @@ use super::search::Walk;
 use super::visited::Visited;
 use crate::codes::query::Query;
 use crate::kernels::Kernel;
-use crate::kernels::candidate::{Candidate, Records};
+use crate::kernels::candidate::{Candidate, Hop};
 use crate::results::SearchCounters;
 
 /// How far a walk goes.
@@ -46,7 +46,6 @@ impl Beam {
 pub(crate) struct Scratch {
     visited: Visited,
     pub(super) pool: Pool,
-    sums: Vec<i32>,
     survivors: Vec<Candidate>,
     /// What a refinement kept, best first.
     pub(crate) refined: Vec<Candidate>,
@@ -81,12 +80,15 @@ impl Scratch {
 /// computes.
 pub(crate) const LANES: usize = 4;
 
-/// What a lane does when its turn comes: it has asked for what that needs the turn before.
+/// What a lane does next: it has asked for what that needs some turns before.
 #[derive(Debug, Default, Clone, Copy)]
 enum Stage {
     #[default]
     Idle,
-    Walk(Beam),
+    /// Looks at the edges of its node.
+    Expand(Beam),
+    /// Scores the neighbours.
+    Score(Beam),
     Refine,
     Finish,
 }
@@ -119,18 +121,15 @@ pub(super) fn run<K: Kernel, const BITS: usize>(
     s: &mut Scratch,
 ) {
     walk.begin::<K>(beam, s);
-    walk.score::<K, BITS>(query, beam, s);
+    walk.score::<K, BITS>(query, beam, &[], s);
     // Each slot enters the pool at most once, so this ends after at most `rows` hops.
     while let Some(slot) = s.next(query, beam) {
-        walk.expand::<K>(walk.edges_of(slot), s);
-        // The likely next node, while these codes arrive; and the certain one.
-        if let Some(next) = s.pool.peek() {
-            walk.prefetch_edges::<K>(next);
-        }
-        walk.score::<K, BITS>(query, beam, s);
-        if let Some(next) = s.pool.peek() {
-            walk.prefetch_edges::<K>(next);
-        }
+        s.visited.add(walk.edges_of(slot));
+        walk.prefetch_codes::<K>(s.visited.fresh());
+        // The best that waits is the next to be expanded more often than not.
+        let ahead = s.pool.upcoming::<1>().next().map_or(&[][..], |next| walk.neighbours(next));
+        walk.score::<K, BITS>(query, beam, ahead, s);
+        s.pool.upcoming::<2>().for_each(|next| walk.prefetch_edges::<K>(next));
     }
 }
 
@@ -147,40 +146,51 @@ pub(super) fn run_many<K: Kernel, const BITS: usize>(
         start::<K>(walk, lane, next_job, jobs);
         (next_job, active) = (next_job + 1, active + 1);
     }
-    while active > 0 {
-        for lane in lanes.iter_mut() {
-            let Lane { query, scratch, stage, job, at } = lane;
-            match *stage {
-                Stage::Idle => {}
-                Stage::Walk(beam) => {
-                    walk.score::<K, BITS>(query, beam, scratch);
-                    if let Some(slot) = scratch.next(query, beam) {
-                        *at = slot;
-                        walk.prefetch_edges::<K>(slot);
-                    } else {
-                        walk.prefetch_rows::<K>(scratch);
-                        *stage = Stage::Refine;
-                    }
-                }
-                Stage::Refine => {
-                    jobs.refine(query, scratch);
-                    *stage = Stage::Finish;
-                }
-                Stage::Finish => {
-                    jobs.finish(*job, query, scratch);
-                    (*stage, active) = (Stage::Idle, active - 1);
-                }
-            }
+    let mut ahead = Vec::with_capacity(walk.places());
+    let all = lanes.len();
+    for turn in 0.. {
+        if active == 0 {
+            break;
         }
-        for lane in lanes.iter_mut() {
-            match lane.stage {
-                Stage::Walk(_) => walk.expand::<K>(walk.edges_of(lane.at), &mut lane.scratch),
-                Stage::Idle if next_job < count => {
-                    start::<K>(walk, lane, next_job, jobs);
-                    (next_job, active) = (next_job + 1, active + 1);
-                }
-                _ => {}
+        // One lane looks ahead, for what another asks while it computes.
+        ahead.clear();
+        let lane = &mut lanes[(turn + all / 2) % all];
+        match lane.stage {
+            Stage::Idle if next_job < count => {
+                start::<K>(walk, lane, next_job, jobs);
+                (next_job, active) = (next_job + 1, active + 1);
             }
+            Stage::Expand(beam) => {
+                lane.scratch.visited.add(walk.edges_of(lane.at));
+                ahead.extend_from_slice(lane.scratch.visited.fresh());
+                lane.stage = Stage::Score(beam);
+            }
+            _ => {}
+        }
+        let Lane { query, scratch, stage, job, at } = &mut lanes[turn % all];
+        if let Stage::Score(beam) = *stage {
+            walk.score::<K, BITS>(query, beam, &ahead, scratch);
+            if let Some(slot) = scratch.next(query, beam) {
+                *at = slot;
+                walk.prefetch_edges::<K>(slot);
+                *stage = Stage::Expand(beam);
+            } else {
+                walk.prefetch_rows::<K>(scratch);
+                *stage = Stage::Refine;
+            }
+            continue;
+        }
+        walk.prefetch_codes::<K>(&ahead);
+        match stage {
+            Stage::Refine => {
+                jobs.refine(query, scratch);
+                *stage = Stage::Finish;
+            }
+            Stage::Finish => {
+                jobs.finish(*job, query, scratch);
+                (*stage, active) = (Stage::Idle, active - 1);
+            }
+            _ => {}
         }
     }
 }
@@ -188,7 +198,7 @@ pub(super) fn run_many<K: Kernel, const BITS: usize>(
 #[inline(always)]
 fn start<K: Kernel>(walk: &Walk<'_>, lane: &mut Lane, job: usize, jobs: &mut dyn Jobs) {
     let beam = jobs.start(job, &mut lane.query);
-    (lane.stage, lane.job) = (Stage::Walk(beam), job);
+    (lane.stage, lane.job) = (Stage::Score(beam), job);
     walk.begin::<K>(beam, &mut lane.scratch);
 }
 
@@ -198,55 +208,48 @@ impl Walk<'_> {
         s.visited.reset(self.rows);
         s.pool.reset(beam.width);
         s.counters = SearchCounters::default();
-        let places = self.places();
-        if s.sums.len() < places {
-            s.sums.resize(places, 0);
-            s.survivors.resize(places + 8, Candidate(0));
+        let places = self.places() + 8;
+        if s.survivors.len() < places {
+            s.survivors.resize(places, Candidate(0));
         }
-        self.expand::<K>(self.entries, s);
+        s.visited.add(self.entries);
+        self.prefetch_codes::<K>(s.visited.fresh());
     }
 
-    /// Adds the neighbours not seen before and asks for their codes.
+    /// A node's neighbours, seen or not: those seen are near, and cost little to ask for again.
     #[inline(always)]
-    fn expand<K: Kernel>(&self, neighbours: &[u32], s: &mut Scratch) {
-        s.visited.add(neighbours);
-        let stride = self.layout.stride();
-        for &slot in s.visited.fresh() {
-            let code = self.code(slot);
-            // SAFETY: a prefetch never faults.
-            unsafe {
-                if stride == 128 {
-                    K::prefetch(code);
-                    K::prefetch(code.wrapping_add(64));
-                } else {
-                    (0..stride).step_by(64).for_each(|line| K::prefetch(code.wrapping_add(line)));
-                }
-            }
-        }
+    fn neighbours(&self, slot: u32) -> &[u32] {
+        let places = self.edges_of(slot);
+        &places[..places.partition_point(|slot| (*slot as usize) < self.rows)]
     }
 
-    /// Scores the neighbours of the last hop and merges those that matter.
     #[inline(always)]
-    fn score<K: Kernel, const BITS: usize>(&self, query: &Query, beam: Beam, s: &mut Scratch) {
+    fn prefetch_codes<K: Kernel>(&self, slots: &[u32]) {
+        // SAFETY: a prefetch never faults.
+        unsafe { K::prefetch_records(self.records(), slots) };
+    }
+
+    /// Scores the neighbours of the last hop and merges those that matter; asks for the codes
+    /// ahead meanwhile.
+    #[inline(always)]
+    fn score<K: Kernel, const BITS: usize>(
+        &self,
+        query: &Query,
+        beam: Beam,
+        ahead: &[u32],
+        s: &mut Scratch,
+    ) {
         let fresh = s.visited.fresh();
         if fresh.is_empty() {
-            return;
+            return self.prefetch_codes::<K>(ahead);
         }
         s.counters.codes_scored += fresh.len() as u64;
-        let sums = s.sums.as_chunks_mut::<4>().0;
-        for (slots, sums) in s.visited.groups().iter().zip(sums) {
-            // SAFETY: each slot is below `rows`, so its record has every block of the code; the
-            // instruction set is that of the caller.
-            *sums = unsafe { K::sums4::<BITS>(slots.map(|slot| self.code(slot)), &query.code) };
-        }
         let threshold = s.pool.threshold().max(s.pool.limit(query, beam));
-        let stride = self.layout.stride();
-        let records =
-            Records { fields: self.code(0).wrapping_add(self.layout.fields_at()), stride };
-        let kept = &mut s.survivors;
-        // SAFETY: as above; the fields lie inside a record.
-        let count =
-            unsafe { K::survivors(&query.scoring, records, fresh, &s.sums, threshold, kept) };
+        let hop = Hop { slots: fresh, groups: s.visited.groups(), ahead };
+        let (query, kept) = ((&query.code[..], &query.scoring), &mut s.survivors);
+        // SAFETY: each slot is below `rows`, so its record is inside, with every block of the
+        // code; the instruction set is that of the caller.
+        let count = unsafe { K::hop::<BITS>(query, self.records(), hop, threshold, kept) };
         s.pool.merge(&mut s.survivors[..count]);
     }
 

@@ -117,10 +117,12 @@ impl Pool {
         Some(candidate)
     }
 
-    /// The slot that `pop` would return.
+    /// The slots that the next `N` calls of `pop` would return.
     #[inline(always)]
-    pub(crate) fn peek(&self) -> Option<u32> {
-        self.next_from(self.cursor).map(|at| Candidate(self.entries[at]).slot())
+    pub(crate) fn upcoming<const N: usize>(&self) -> impl Iterator<Item = u32> {
+        let rest = self.entries.get(self.cursor..self.len).unwrap_or_default();
+        let waiting = rest.iter().filter(|e| **e & EXPANDED == 0);
+        waiting.take(N).map(|e| Candidate(*e).slot())
     }
 
     #[inline(always)]
@@ -168,7 +170,7 @@ mod tests {
         pool.merge(&mut [Candidate::new(1.0, 1), Candidate::new(3.0, 3)]);
         assert_eq!(pool.pop().map(Candidate::slot), Some(3));
         pool.merge(&mut [Candidate::new(4.0, 4)]);
-        assert_eq!(pool.peek(), Some(4));
+        assert_eq!(pool.upcoming::<2>().collect::<Vec<_>>(), [4, 1]);
         let rest: Vec<u32> = std::iter::from_fn(|| pool.pop()).map(Candidate::slot).collect();
         assert_eq!(rest, [4, 1]);
     }

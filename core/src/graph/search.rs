@@ -7,6 +7,7 @@ use crate::codes::layout::{Fields, Layout};
 use crate::codes::pairs::with_kernels;
 use crate::codes::query::Query;
 use crate::kernels::Kernel;
+use crate::kernels::candidate::Records;
 
 /// What the walk reads: checked lengths, so that every slot below `rows` is inside.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +107,13 @@ impl<'a> Walk<'a> {
     #[inline(always)]
     pub(super) fn code(&self, slot: u32) -> *const u8 {
         self.codes.as_ptr().wrapping_add(slot as usize * self.layout.stride())
+    }
+
+    /// The records as kernels read them.
+    #[inline(always)]
+    pub(super) fn records(&self) -> Records {
+        let (fields_at, stride) = (self.layout.fields_at(), self.layout.stride());
+        Records { first: self.codes.as_ptr(), fields_at, stride }
     }
 
     /// The fields of a slot's record.

@@ -87,13 +87,47 @@ impl Scoring {
     }
 }
 
-/// Records, one after the other, whose `factor` and `norm2` stand at one offset.
+/// Records, one after the other: a code, and `factor` and `norm2` at one offset.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Records {
-    /// The fields of the first record.
-    pub(crate) fields: *const u8,
+    /// The first record.
+    pub(crate) first: *const u8,
+    /// Offset of the fields in a record.
+    pub(crate) fields_at: usize,
     /// Bytes from one record to the next; fits 32 bits.
     pub(crate) stride: usize,
+}
+
+impl Records {
+    /// Where a slot's record begins.
+    #[inline(always)]
+    pub(crate) fn code(&self, slot: u32) -> *const u8 {
+        self.first.wrapping_add(slot as usize * self.stride)
+    }
+
+    /// Where a slot's fields begin.
+    #[inline(always)]
+    pub(crate) fn fields(&self, slot: u32) -> *const u8 {
+        self.code(slot).wrapping_add(self.fields_at)
+    }
+}
+
+/// What a hop scores.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hop<'a> {
+    pub(crate) slots: &'a [u32],
+    /// The same slots, the last group filled with any of them.
+    pub(crate) groups: &'a [[u32; 4]],
+    /// Slots that a later hop will score, or is likely to.
+    pub(crate) ahead: &'a [u32],
+}
+
+impl Hop<'_> {
+    /// How many of those ahead to ask for a group, so that all are.
+    #[inline(always)]
+    pub(crate) fn share(&self) -> usize {
+        self.ahead.len().div_ceil(self.groups.len().max(1)).max(1)
+    }
 }
 
 #[cfg(test)]

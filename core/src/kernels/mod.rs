@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 use crate::environment;
 use crate::error::{Error, Result};
-use candidate::{Candidate, Records, Scoring};
+use candidate::{Candidate, Hop, Records, Scoring};
 
 /// Bytes of a block: codes and query planes are laid out in blocks of this size.
 pub(crate) const BLOCK: usize = 64;
@@ -138,7 +138,7 @@ pub(crate) trait Kernel {
     /// Keeps those of `slots` whose score, from their sums, is above `threshold`, in any order;
     /// returns how many. `kept` has 8 places more than there are slots.
     ///
-    /// Also required: eight bytes are readable at the fields of each slot's record.
+    /// Also required: the fields of each slot's record are readable.
     #[inline(always)]
     unsafe fn survivors(
         scoring: &Scoring,
@@ -150,14 +150,8 @@ pub(crate) trait Kernel {
     ) -> usize {
         let mut count = 0;
         for (slot, sum) in slots.iter().zip(sums) {
-            // SAFETY: the caller promises eight readable bytes.
-            let fields = unsafe {
-                records
-                    .fields
-                    .add(*slot as usize * records.stride)
-                    .cast::<[u32; 2]>()
-                    .read_unaligned()
-            };
+            // SAFETY: the caller promises readable fields.
+            let fields = unsafe { records.fields(*slot).cast::<[u32; 2]>().read_unaligned() };
             let [factor, norm2] = fields.map(|word| f32::from_bits(u32::from_le(word)));
             let score = scoring.score(*sum, factor, norm2);
             // The place is written in any case: no branch to mispredict.
@@ -165,6 +159,57 @@ pub(crate) trait Kernel {
             count += usize::from(score > threshold);
         }
         count
+    }
+
+    /// Scores the codes of a hop and keeps the survivors as above. Between them it asks for the
+    /// records ahead: while one hop computes, those of the next arrive.
+    ///
+    /// Also required: the records of all slots are readable.
+    #[inline(always)]
+    unsafe fn hop<const BITS: usize>(
+        query: (&[Block], &Scoring),
+        records: Records,
+        hop: Hop<'_>,
+        threshold: f32,
+        kept: &mut [Candidate],
+    ) -> usize {
+        let (blocks, scoring) = query;
+        let mut count = 0;
+        let mut ahead = hop.ahead.chunks(hop.share());
+        for (slots, groups) in hop.slots.chunks(16).zip(hop.groups.chunks(4)) {
+            let mut sums = [[0; 4]; 4];
+            for (sums, group) in sums.iter_mut().zip(groups) {
+                // SAFETY: the caller promises readable records, which hold the code's blocks.
+                *sums = unsafe {
+                    Self::prefetch_records(records, ahead.next().unwrap_or_default());
+                    Self::sums4::<BITS>(group.map(|slot| records.code(slot)), blocks)
+                };
+            }
+            let kept = &mut kept[count..];
+            // SAFETY: the caller promises readable records.
+            count += unsafe {
+                Self::survivors(scoring, records, slots, sums.as_flattened(), threshold, kept)
+            };
+        }
+        count
+    }
+
+    /// Asks for the records of slots; never faults.
+    #[inline(always)]
+    unsafe fn prefetch_records(records: Records, slots: &[u32]) {
+        for slot in slots {
+            let code = records.code(*slot);
+            // SAFETY: a prefetch never faults.
+            unsafe {
+                if records.stride == 128 {
+                    Self::prefetch(code);
+                    Self::prefetch(code.wrapping_add(64));
+                } else {
+                    let lines = (0..records.stride).step_by(64);
+                    lines.for_each(|line| Self::prefetch(code.wrapping_add(line)));
+                }
+            }
+        }
     }
 
     /// Asks for the cache line at `at`; never faults.

@@ -1,6 +1,6 @@
 //! Every kernel of every instruction set against the scalar oracle.
 
-use super::candidate::{Candidate, Records, Scoring};
+use super::candidate::{Candidate, Hop, Records, Scoring};
 use super::scalar::{Scalar, sum};
 use super::{BLOCK, Block, Isa, Kernel, planes};
 
@@ -53,7 +53,7 @@ fn case<K: Kernel, const BITS: usize>(random: &mut Random, blocks: usize, unalig
 
 fn all_cases<K: Kernel>(seed: u64) {
     let mut random = Random(seed);
-    (0..20).for_each(|_| survivors::<K>(&mut random));
+    (0..20).for_each(|_| hops::<K>(&mut random));
     let mut cases = 0;
     while cases < 100_000 {
         for blocks in 1..=18 {
@@ -67,30 +67,36 @@ fn all_cases<K: Kernel>(seed: u64) {
     }
 }
 
-/// Survivors of random records, of every count that a hop can have.
-fn survivors<K: Kernel>(random: &mut Random) {
-    const STRIDE: usize = 64;
+/// Hops over random records, of every count that one can have.
+fn hops<K: Kernel>(random: &mut Random) {
+    const STRIDE: usize = 128;
     let float = |random: &mut Random| (random.next() % 2_000) as f32 / 500.0 - 2.0;
-    let records: Vec<u8> = (0..200)
-        .flat_map(|_| {
-            let mut record = [0; STRIDE];
-            record[..4].copy_from_slice(&float(random).to_le_bytes());
-            record[4..8].copy_from_slice(&float(random).to_le_bytes());
-            record
-        })
-        .collect();
-    let records = Records { fields: records.as_ptr(), stride: STRIDE };
+    let mut bytes: Vec<u8> = (0..200 * STRIDE).map(|_| random.next() as u8).collect();
+    for record in bytes.chunks_exact_mut(STRIDE) {
+        record[96..100].copy_from_slice(&float(random).to_le_bytes());
+        record[100..104].copy_from_slice(&float(random).to_le_bytes());
+    }
+    let records = Records { first: bytes.as_ptr(), fields_at: 96, stride: STRIDE };
+    let mut query = vec![Block([0; BLOCK]); 8];
+    for block in &mut query {
+        block.0.iter_mut().for_each(|c| *c = (random.next() % 255) as u8 as i8);
+    }
+    // The fields stand in the second half of the last block of the code.
+    query[4..].iter_mut().for_each(|block| block.0[32..].fill(0));
     for count in 0..=70 {
-        let scoring =
-            Scoring { base: float(random), a: float(random), b: float(random), c: float(random) };
+        let [base, a, b, c] = [0; 4].map(|_| float(random));
+        let scoring = Scoring { base, a: a / 100.0, b, c };
         let slots: Vec<u32> = (0..count).map(|_| (random.next() % 200) as u32).collect();
-        let sums: Vec<i32> = slots.iter().map(|_| (random.next() % 999) as i32 - 499).collect();
+        let mut whole = slots.clone();
+        whole.resize(slots.len().next_multiple_of(4), 7);
+        let ahead: Vec<u32> = (0..random.next() % 40).map(|slot| slot as u32).collect();
+        let hop = Hop { slots: &slots, groups: whole.as_chunks().0, ahead: &ahead };
         for threshold in [f32::NEG_INFINITY, 0.0, float(random) * 100.0, f32::INFINITY] {
-            let [expected, found] = [Scalar::survivors, K::survivors].map(|kernel| {
+            let [expected, found] = [Scalar::hop::<2>, K::hop::<2>].map(|kernel| {
                 let mut kept = vec![Candidate(0); slots.len() + 8];
                 // SAFETY: each slot has a record; the caller checked the instruction set.
                 let count =
-                    unsafe { kernel(&scoring, records, &slots, &sums, threshold, &mut kept) };
+                    unsafe { kernel((&query, &scoring), records, hop, threshold, &mut kept) };
                 kept.truncate(count);
                 kept.sort_unstable();
                 kept

@@ -5,16 +5,16 @@ use std::arch::x86_64::{
     _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm512_add_epi32,
     _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvtepu32_epi64, _mm512_dpbusd_epi32,
-    _mm512_extracti64x4_epi64, _mm512_load_si512, _mm512_loadu_si512, _mm512_mask_cmp_ps_mask,
-    _mm512_mask_i64gather_epi64, _mm512_maskz_compress_epi64, _mm512_maskz_loadu_epi32,
-    _mm512_mul_epu32, _mm512_mul_ps, _mm512_permutex2var_epi32, _mm512_permutex2var_ps,
-    _mm512_reduce_add_epi32, _mm512_set_epi32, _mm512_set1_epi8, _mm512_set1_epi32,
-    _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_si512, _mm512_srai_epi32, _mm512_srli_epi16,
-    _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64, _mm512_unpacklo_epi32,
-    _mm512_unpacklo_epi64, _mm512_xor_si512,
+    _mm512_extracti64x4_epi64, _mm512_inserti32x4, _mm512_load_si512, _mm512_loadu_si512,
+    _mm512_mask_cmp_ps_mask, _mm512_mask_i64gather_epi64, _mm512_maskz_compress_epi64,
+    _mm512_maskz_loadu_epi32, _mm512_mul_epu32, _mm512_mul_ps, _mm512_permutex2var_epi32,
+    _mm512_permutex2var_ps, _mm512_reduce_add_epi32, _mm512_set_epi32, _mm512_set1_epi8,
+    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_si512, _mm512_srai_epi32,
+    _mm512_srli_epi16, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
-use crate::kernels::candidate::{Candidate, Records, Scoring};
+use crate::kernels::candidate::{Candidate, Hop, Records, Scoring};
 use crate::kernels::{BLOCK, Block, Kernel, planes};
 
 /// AVX-512 F, BW, VL and VNNI.
@@ -52,9 +52,8 @@ unsafe fn plane<const BITS: usize>(block: __m512i, plane: usize) -> __m512i {
 /// # Safety
 /// AVX-512 F and VL are available.
 #[inline(always)]
-unsafe fn reduce4(acc: [__m512i; 4]) -> [i32; 4] {
-    // SAFETY: the caller has the instruction set, and these touch no memory; four 32-bit lanes
-    // are four i32.
+unsafe fn reduce4(acc: [__m512i; 4]) -> __m128i {
+    // SAFETY: the caller has the instruction set, and these touch no memory.
     unsafe {
         let ab = _mm512_add_epi32(
             _mm512_unpacklo_epi32(acc[0], acc[1]),
@@ -67,89 +66,130 @@ unsafe fn reduce4(acc: [__m512i; 4]) -> [i32; 4] {
         let lanes = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
         let half =
             _mm256_add_epi32(_mm512_castsi512_si256(lanes), _mm512_extracti64x4_epi64::<1>(lanes));
-        let sums = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half));
-        std::mem::transmute::<__m128i, [i32; 4]>(sums)
+        _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256::<1>(half))
+    }
+}
+
+/// The sums of four codes.
+///
+/// # Safety
+/// That of [`Kernel::sums4`].
+#[inline(always)]
+unsafe fn sums<const BITS: usize>(codes: [*const u8; 4], query: &[Block]) -> __m128i {
+    // SAFETY: the caller has the instruction set, and `BLOCK` bytes a block are readable at
+    // each code; query blocks are aligned by their type.
+    unsafe {
+        let mut acc = [_mm512_setzero_si512(); 4];
+        for (block, group) in query.chunks_exact(planes(BITS)).enumerate() {
+            let bytes = codes.map(|c| _mm512_loadu_si512(c.add(block * BLOCK).cast()));
+            for (p, q) in group.iter().enumerate() {
+                let q = _mm512_load_si512(q.0.as_ptr().cast());
+                for (a, b) in acc.iter_mut().zip(bytes) {
+                    *a = _mm512_dpbusd_epi32(*a, plane::<BITS>(b, p), q);
+                }
+            }
+        }
+        reduce4(acc)
+    }
+}
+
+/// Keeps those of sixteen slots, as far as `lanes` says that there are, whose score is above
+/// `threshold`; returns how many.
+///
+/// # Safety
+/// The instruction set of [`Avx512`] is available, the fields of each slot are readable, and
+/// `out` has 8 places more than there are lanes.
+#[inline(always)]
+unsafe fn keep(
+    (scoring, records): (&Scoring, Records),
+    lanes: __mmask16,
+    slot: __m512i,
+    sum: __m512i,
+    threshold: f32,
+    out: *mut Candidate,
+) -> usize {
+    // SAFETY: the caller has the instruction set; gathers are masked to lanes whose fields are
+    // readable; a store writes 8 places after as many as were kept.
+    unsafe {
+        let stride = _mm512_set1_epi64(records.stride as i64);
+        let at = |half: __m256i| _mm512_mul_epu32(_mm512_cvtepu32_epi64(half), stride);
+        let low = at(_mm512_castsi512_si256(slot));
+        let high = at(_mm512_extracti64x4_epi64::<1>(slot));
+        let zero = _mm512_setzero_si512();
+        let fields = records.fields(0).cast();
+        // Eight pairs of factor and norm2 each.
+        let low = _mm512_mask_i64gather_epi64::<1>(zero, lanes as u8, low, fields);
+        let high = _mm512_mask_i64gather_epi64::<1>(zero, (lanes >> 8) as u8, high, fields);
+        let (low, high) = (_mm512_castsi512_ps(low), _mm512_castsi512_ps(high));
+        let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+        let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+        let factor = _mm512_permutex2var_ps(low, even, high);
+        let norm2 = _mm512_permutex2var_ps(low, odd, high);
+        // The same products and sums in the same order as `Scoring::score`.
+        let product = _mm512_mul_ps(_mm512_set1_ps(scoring.a), _mm512_cvtepi32_ps(sum));
+        let product = _mm512_mul_ps(factor, _mm512_add_ps(product, _mm512_set1_ps(scoring.b)));
+        let score = _mm512_add_ps(
+            _mm512_add_ps(_mm512_set1_ps(scoring.base), product),
+            _mm512_mul_ps(_mm512_set1_ps(scoring.c), norm2),
+        );
+        let above = _mm512_mask_cmp_ps_mask::<_CMP_GT_OQ>(lanes, score, _mm512_set1_ps(threshold));
+        let bits = _mm512_castps_si512(score);
+        let sign = _mm512_srai_epi32::<31>(bits);
+        let rank = _mm512_xor_si512(bits, _mm512_andnot_si512(sign, _mm512_set1_epi32(i32::MAX)));
+        let first = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+        let last = _mm512_add_epi32(first, _mm512_set1_epi32(8));
+        let mut count = 0;
+        for (index, above) in [(first, above as u8), (last, (above >> 8) as u8)] {
+            let candidates = _mm512_permutex2var_epi32(slot, index, rank);
+            let candidates = _mm512_maskz_compress_epi64(above, candidates);
+            _mm512_storeu_si512(out.add(count).cast(), candidates);
+            count += above.count_ones() as usize;
+        }
+        count
     }
 }
 
 impl Kernel for Avx512 {
     #[inline(always)]
     unsafe fn sums4<const BITS: usize>(codes: [*const u8; 4], query: &[Block]) -> [i32; 4] {
-        // SAFETY: the caller has the instruction set, and `BLOCK` bytes a block are readable at
-        // each code; query blocks are aligned by their type.
-        unsafe {
-            let mut acc = [_mm512_setzero_si512(); 4];
-            for (block, group) in query.chunks_exact(planes(BITS)).enumerate() {
-                let bytes = codes.map(|c| _mm512_loadu_si512(c.add(block * BLOCK).cast()));
-                for (p, q) in group.iter().enumerate() {
-                    let q = _mm512_load_si512(q.0.as_ptr().cast());
-                    for (a, b) in acc.iter_mut().zip(bytes) {
-                        *a = _mm512_dpbusd_epi32(*a, plane::<BITS>(b, p), q);
-                    }
-                }
-            }
-            reduce4(acc)
-        }
+        // SAFETY: the caller keeps the contract; four 32-bit lanes are four i32.
+        unsafe { std::mem::transmute::<__m128i, [i32; 4]>(sums::<BITS>(codes, query)) }
     }
 
     #[inline(always)]
-    unsafe fn survivors(
-        scoring: &Scoring,
+    unsafe fn hop<const BITS: usize>(
+        query: (&[Block], &Scoring),
         records: Records,
-        slots: &[u32],
-        sums: &[i32],
+        hop: Hop<'_>,
         threshold: f32,
         kept: &mut [Candidate],
     ) -> usize {
-        assert!(sums.len() >= slots.len() && kept.len() >= slots.len() + 8);
-        let out = kept.as_mut_ptr().cast::<u8>();
+        let Hop { slots, groups, .. } = hop;
+        assert!(groups.len() * 4 >= slots.len() && kept.len() >= slots.len() + 8);
+        let (blocks, scoring) = query;
+        let out = kept.as_mut_ptr();
         let mut count = 0;
-        for (slots, sums) in slots.chunks(16).zip(sums.chunks(16)) {
-            // SAFETY: the caller has the instruction set and promises eight readable bytes of
-            // each record; loads are masked to the slots there are; at most as many candidates as
-            // slots are kept, and a store writes at most 8 places from there on.
+        let mut ahead = hop.ahead.chunks(hop.share());
+        for (slots, groups) in slots.chunks(16).zip(groups.chunks(4)) {
+            // SAFETY: the caller has the instruction set and promises readable records; loads of
+            // slots are masked to those there are; at most as many candidates as slots are kept.
             unsafe {
+                // The sums stay in registers: read back from memory as sixteen, they would have
+                // to wait for four stores.
+                let mut sum = _mm512_setzero_si512();
+                for (position, group) in groups.iter().enumerate() {
+                    Self::prefetch_records(records, ahead.next().unwrap_or_default());
+                    let four = sums::<BITS>(group.map(|slot| records.code(slot)), blocks);
+                    sum = match position {
+                        0 => _mm512_inserti32x4::<0>(sum, four),
+                        1 => _mm512_inserti32x4::<1>(sum, four),
+                        2 => _mm512_inserti32x4::<2>(sum, four),
+                        _ => _mm512_inserti32x4::<3>(sum, four),
+                    };
+                }
                 let lanes = (u32::MAX >> (32 - slots.len())) as __mmask16;
                 let slot = _mm512_maskz_loadu_epi32(lanes, slots.as_ptr().cast());
-                let sum = _mm512_maskz_loadu_epi32(lanes, sums.as_ptr().cast());
-                let stride = _mm512_set1_epi64(records.stride as i64);
-                let at = |half: __m256i| _mm512_mul_epu32(_mm512_cvtepu32_epi64(half), stride);
-                let low = at(_mm512_castsi512_si256(slot));
-                let high = at(_mm512_extracti64x4_epi64::<1>(slot));
-                let zero = _mm512_setzero_si512();
-                let fields = records.fields.cast();
-                // Eight pairs of factor and norm2 each.
-                let low = _mm512_mask_i64gather_epi64::<1>(zero, lanes as u8, low, fields);
-                let high = _mm512_mask_i64gather_epi64::<1>(zero, (lanes >> 8) as u8, high, fields);
-                let (low, high) = (_mm512_castsi512_ps(low), _mm512_castsi512_ps(high));
-                let even =
-                    _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-                let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
-                let factor = _mm512_permutex2var_ps(low, even, high);
-                let norm2 = _mm512_permutex2var_ps(low, odd, high);
-                // The same products and sums in the same order as `Scoring::score`.
-                let product = _mm512_mul_ps(_mm512_set1_ps(scoring.a), _mm512_cvtepi32_ps(sum));
-                let product =
-                    _mm512_mul_ps(factor, _mm512_add_ps(product, _mm512_set1_ps(scoring.b)));
-                let score = _mm512_add_ps(
-                    _mm512_add_ps(_mm512_set1_ps(scoring.base), product),
-                    _mm512_mul_ps(_mm512_set1_ps(scoring.c), norm2),
-                );
-                let above =
-                    _mm512_mask_cmp_ps_mask::<_CMP_GT_OQ>(lanes, score, _mm512_set1_ps(threshold));
-                let bits = _mm512_castps_si512(score);
-                let sign = _mm512_srai_epi32::<31>(bits);
-                let rank =
-                    _mm512_xor_si512(bits, _mm512_andnot_si512(sign, _mm512_set1_epi32(i32::MAX)));
-                let first =
-                    _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-                let last = _mm512_add_epi32(first, _mm512_set1_epi32(8));
-                for (index, above) in [(first, above as u8), (last, (above >> 8) as u8)] {
-                    let candidates = _mm512_permutex2var_epi32(slot, index, rank);
-                    let candidates = _mm512_maskz_compress_epi64(above, candidates);
-                    _mm512_storeu_si512(out.add(8 * count).cast(), candidates);
-                    count += above.count_ones() as usize;
-                }
+                count += keep((scoring, records), lanes, slot, sum, threshold, out.add(count));
             }
         }
         count
