@@ -8,4 +8,5 @@ mod command;
 mod grpc;
 mod hnsw;
 mod import;
+mod killed;
 mod support;

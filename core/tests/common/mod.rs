@@ -189,3 +189,13 @@ pub fn only_segment(root: &Path) -> Vec<u8> {
     assert_eq!(segments.len(), 1, "segments of {}", root.display());
     segments.remove(0).1
 }
+
+/// How many times as many cases as in `make test`: `NEARFIELD_SOAK`, else 1.
+pub fn soak() -> u64 {
+    std::env::var("NEARFIELD_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+}
+
+/// What random choices begin with: `NEARFIELD_TEST_SEED`, else 0.
+pub fn seed() -> u64 {
+    std::env::var("NEARFIELD_TEST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(0)
+}
