@@ -144,3 +144,55 @@ fn a_newer_format_is_refused_and_untouched() {
         fs::write(path.join(&name), good).unwrap();
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_through_a_link() {
+    use std::os::unix::fs::symlink;
+    let dir = tempfile::tempdir().unwrap();
+    let (path, victim) = (dir.path().join("c"), dir.path().join("victim"));
+    for path in [&path, &victim] {
+        every_kind_of_file(&Collection::create(path, config(4)).unwrap());
+    }
+    let theirs = files(&victim);
+    // The lock is one to a file of somebody else's.
+    let letter = dir.path().join("letter");
+    fs::write(&letter, "dear diary").unwrap();
+    fs::remove_file(path.join("LOCK")).unwrap();
+    symlink(&letter, path.join("LOCK")).unwrap();
+    let error = open(&path, Mode::Write).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }) && error.to_string().contains("LOCK"), "{error}");
+    assert_eq!(fs::read_to_string(&letter).unwrap(), "dear diary");
+    fs::remove_file(path.join("LOCK")).unwrap();
+    // A directory is one to that of another collection, whose files would be orphans.
+    for name in ["segments", "tombstones", "attributes", "wal"] {
+        let aside = dir.path().join("aside");
+        fs::rename(path.join(name), &aside).unwrap();
+        symlink(victim.join(name), path.join(name)).unwrap();
+        let error = open(&path, Mode::Write).unwrap_err();
+        assert!(matches!(&error, Error::Corruption { section, .. } if section == "directory"));
+        assert!(error.to_string().contains(name), "{error}");
+        assert!(files(&victim) == theirs, "{name}");
+        fs::remove_file(path.join(name)).unwrap();
+        fs::rename(&aside, path.join(name)).unwrap();
+    }
+    // Links with names of ours are removed; what they lead to stays.
+    for name in ["MANIFEST-99", "CURRENT.new", "wal/99.log", "segments/99.seg"] {
+        symlink(&letter, path.join(name)).unwrap();
+    }
+    // A file that will be written soon.
+    for n in 0..20 {
+        let _ = symlink(&letter, path.join(format!("tombstones/{n}-1.del")));
+    }
+    let writer = open(&path, Mode::Write).unwrap();
+    for n in 0..20 {
+        let _ = symlink(&letter, path.join(format!("wal/{n}.log")));
+        let _ = symlink(&letter, path.join(format!("segments/{n}.seg")));
+        let _ = symlink(&letter, path.join(format!("MANIFEST-{n}")));
+    }
+    upsert(&writer, 0, 10);
+    writer.optimize(&Progress::new()).unwrap();
+    drop(writer);
+    assert_eq!(fs::read_to_string(&letter).unwrap(), "dear diary");
+    open(&path, Mode::Write).unwrap().verify().unwrap();
+}

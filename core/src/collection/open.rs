@@ -13,6 +13,7 @@ use super::{Collection, Shared};
 use crate::canary::sings;
 use crate::config::{CollectionConfig, Mode, OpenOptions};
 use crate::error::{Error, Result};
+use crate::format::Fault;
 use crate::manifest::{
     COLUMNS_MAX, CURRENT, CURRENT_NEW, Manifest, is_manifest_file, manifest_file,
 };
@@ -144,7 +145,9 @@ pub(super) fn open_in(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> R
         Mode::Write => {
             // First, so that nothing is left in a directory that is no collection.
             state::require_collection(&directory)?;
-            Some(lock(&directory)?)
+            let lock = lock(&directory)?;
+            check_directories(&directory)?;
+            Some(lock)
         }
     };
     let loaded = state::read(&directory, options.memory, None)?;
@@ -160,6 +163,23 @@ pub(super) fn open_in(vfs: Arc<dyn Vfs>, path: &Path, options: OpenOptions) -> R
         return Err(super::lock(&collection.shared.committer).poison(error));
     }
     Ok(collection)
+}
+
+/// Refuses to write through a link: what it leads to is not this collection's, and orphans there
+/// would be somebody's files.
+fn check_directories(directory: &Directory) -> Result<()> {
+    for name in SUBDIRECTORIES {
+        match directory.is_own_dir(name) {
+            Ok(true) => {}
+            Ok(false) => {
+                let fault = Fault::damage(0, "directory", "a directory", "a link or a file");
+                return Err(fault.at(&directory.path(name)));
+            }
+            Err(error) if error.is_missing_file() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Copies the last file of the log if more of it was read than the manifest vouches for: what a

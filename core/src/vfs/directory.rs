@@ -36,6 +36,12 @@ impl Directory {
         })
     }
 
+    /// Whether there is a directory, rather than a link to one.
+    pub(crate) fn is_own_dir(&self, name: &str) -> Result<bool> {
+        let path = self.path(name);
+        self.vfs.is_own_dir(&path).map_err(|e| Error::io(path, "look at the directory", e))
+    }
+
     pub(crate) fn remove_dir(&self, name: &str) -> Result<()> {
         let path = self.path(name);
         self.vfs.remove_dir(&path).map_err(|e| Error::io(path, "remove the directory", e))

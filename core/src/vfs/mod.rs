@@ -27,6 +27,11 @@ pub(crate) trait Vfs: fmt::Debug + Send + Sync {
     /// Removes an empty directory.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
 
+    /// Whether there is a directory, rather than a link to one.
+    fn is_own_dir(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
     /// Names of the entries of a directory, in no order.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
 

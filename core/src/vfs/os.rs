@@ -35,6 +35,10 @@ impl Vfs for OsVfs {
         fs::remove_dir(path)
     }
 
+    fn is_own_dir(&self, path: &Path) -> io::Result<bool> {
+        Ok(fs::symlink_metadata(path)?.is_dir())
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(path)? {
@@ -52,7 +56,16 @@ impl Vfs for OsVfs {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn Output>> {
-        Ok(Box::new(OsOutput(File::create(path)?)))
+        // Never into what is there: it may be a link to elsewhere, or be mapped.
+        let new = || File::options().write(true).create_new(true).open(path);
+        let file = match new() {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                fs::remove_file(path)?;
+                new()?
+            }
+            file => file?,
+        };
+        Ok(Box::new(OsOutput(file)))
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
@@ -91,8 +104,12 @@ impl Vfs for OsVfs {
     }
 
     fn try_lock(&self, path: &Path) -> io::Result<Locking> {
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        // What a link leads to is not ours to write to.
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW);
+        let mut file = options.open(path)?;
         match file.try_lock() {
             Ok(()) => {
                 file.set_len(0)?;
