@@ -1,7 +1,7 @@
 # The commands of a developer. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-python lint lint-rust lint-python fmt bench bench-peers clean
+.PHONY: help demo test test-rust test-python soak fuzz lint lint-rust lint-python fmt bench bench-peers clean
 
 # Everything is installed into the tree: Rust's output into target/, Python's into .venv/.
 PYTHON  ?= $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -25,6 +25,26 @@ test-rust: ## the Rust tests, documentation examples included
 
 test-python: $(VENV)/wheel ## build the wheel into .venv, run the Python tests
 	cd python && ../$(PY) -m pytest
+
+# Again and again, each time with the next seed.
+define repeat
+	@end=$$(( $$(date +%s) + 60 * $(MINUTES) )); seed=$(SEED); \
+	while [ $$(date +%s) -lt $$end ]; do \
+	  echo "SEED=$$seed"; \
+	  for tests in $(1); do \
+	    NEARFIELD_TEST_SEED=$$seed cargo test --quiet --locked -p nearfield $$tests || { echo "failed with SEED=$$seed" >&2; exit 1; }; \
+	  done; \
+	  seed=$$(( seed + 1 )); \
+	done
+endef
+SEED    ?= 1
+MINUTES ?= 30
+
+soak: ## SEED=1 MINUTES=30: power cuts, failing disks, killed writers, random operations and orders
+	$(call repeat,"--lib -- crash_tests --skip fuzz --skip canaries" "--test killed --test processes --test hostile_files")
+
+fuzz: ## SEED=1 MINUTES=30: strange bytes behind right checksums, in every kind of file
+	$(call repeat,"--lib -- crash_tests::fuzz")
 
 lint: lint-rust lint-python ## formatting, lints, licences, types
 

@@ -181,21 +181,24 @@ impl Damage {
 }
 
 fn soak() -> usize {
-    std::env::var("NEARFIELD_SOAK").ok().and_then(|n| n.parse().ok()).unwrap_or(1)
+    common::soak() as usize
 }
 
 /// What is done to the file of this name: everything to a small one, strides of a large one.
 fn damages(sample: &Sample, name: &str) -> Vec<Damage> {
     let length = sample.good[name].len();
+    let seed = common::seed() as usize;
     // No multiple of anything in the format.
     let step = |cases: usize| (length / (cases * soak())).max(1) | 1;
     let mut all = Vec::new();
     let ends = (0..length.min(600)).chain(length.saturating_sub(100).max(600)..length);
-    let offsets: BTreeSet<usize> = ends.chain((0..length).step_by(step(2_700))).collect();
+    let offsets: BTreeSet<usize> =
+        ends.chain((seed % step(2_700)..length).step_by(step(2_700))).collect();
     for at in offsets {
         all.extend([0x01, 0x10, 0x80, 0xFF].map(|mask| Damage::Flip(at, mask)));
     }
-    all.extend((0..length).step_by(step(1_200)).map(Damage::Cut));
+    let cuts = (seed % step(1_200)..length).step_by(step(1_200));
+    all.extend(cuts.map(Damage::Cut));
     all.extend((0..length).step_by(512 * (length / 200_000 + 1)).map(Damage::Zero));
     all.extend([1, 4, 32, 511, 4096, 1 << 20].map(Damage::Grow));
     let lengths = [0, 1, 31, 32, 64, length / 2, length, length + 100];

@@ -126,7 +126,11 @@ fn writer() {
     std::thread::scope(|scope| {
         for (thread, first) in first.iter().copied().enumerate() {
             let write = &write;
-            scope.spawn(move || (first..).for_each(|number| write(thread as u64, number)));
+            scope.spawn(move || {
+                for number in first.. {
+                    write(thread as u64, number);
+                }
+            });
         }
     });
 }

@@ -266,8 +266,8 @@ fn fill(path: &Path) {
 
 /// What was acknowledged to a process that filled a collection is there, and one call more at most.
 fn check_filled(path: &Path, lines: &[String]) -> u64 {
-    let done = lines.iter().filter_map(|l| l.strip_prefix("done ")?.parse::<u64>().ok());
-    let acknowledged = done.last().map_or(0, |last| last + 1);
+    let mut done = lines.iter().filter_map(|l| l.strip_prefix("done ")?.parse::<u64>().ok());
+    let acknowledged = done.next_back().map_or(0, |last| last + 1);
     let reader = open(path, Mode::Read).unwrap();
     for call in 0..=acknowledged {
         let found = calls(&reader, call * ROWS..(call + 1) * ROWS);

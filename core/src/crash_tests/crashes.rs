@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::oracle::{Allowed, observe, recover};
 use super::workloads::{self, Workload};
 use super::world::{State, Step, World};
-use super::{on_all, report, soak};
+use super::{on_all, report, seed, soak};
 use crate::config::Mode;
 use crate::vfs::fault::{Crash, Disk, FaultVfs, Image, Op, Trick};
 
@@ -86,7 +86,8 @@ struct Case<'a> {
 fn kinds(at: usize, seeds: u64) -> impl Iterator<Item = Crash> {
     let fixed =
         [Crash::OnlySynced, Crash::Everything, Crash::NamesDropped, Crash::LengthWithoutData];
-    let random = (0..seeds).map(move |seed| Crash::RandomSectors((at as u64) << 32 | seed));
+    let first = (at as u64) << 32 | seed() << 16;
+    let random = (0..seeds).map(move |n| Crash::RandomSectors(first | n));
     fixed.into_iter().chain(random)
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::data::{self, mix};
 use super::world::{ROOT, Step, World};
-use super::{on_all, report, soak};
+use super::{on_all, report, seed, soak};
 use crate::collection::Collection;
 use crate::config::{Cap, CollectionConfig, Effort, Mode, SearchRequest};
 use crate::error::{Error, Result};
@@ -102,6 +102,12 @@ impl Sample {
         Self { image, manifest, manifest_path }
     }
 
+    /// Bytes of all files.
+    fn size(&self) -> usize {
+        let names = self.image.names();
+        names.iter().filter_map(|name| self.image.get(name)).map(<[u8]>::len).sum()
+    }
+
     fn with_manifest(&self, image: &Image, manifest: &Manifest) -> Image {
         image.with(&self.manifest_path, manifest.encode().unwrap())
     }
@@ -192,10 +198,14 @@ fn is_typed(error: &Error) -> bool {
     }
 }
 
+/// Changes a sample; `None` if it has no such file.
+type Make = fn(&Sample, &mut Dice) -> Option<Image>;
+
 /// Tries this many changes; how many of them were refused.
-fn fuzz(target: &str, make: impl Fn(&Sample, &mut Dice) -> Option<Image> + Sync) -> u64 {
+fn fuzz(target: &str, cases: u64, make: Make) -> u64 {
     let samples = samples();
-    let seeds: Vec<u64> = (0..CASES * soak()).collect();
+    let first = seed().wrapping_mul(cases);
+    let seeds: Vec<u64> = (first..first + cases).collect();
     let refused = std::sync::atomic::AtomicU64::new(0);
     on_all(&seeds, |_, seed| {
         // Most on the small one, which is fast; the large one has a graph to build in a merge.
@@ -233,17 +243,19 @@ fn seal(bytes: &mut [u8]) {
     }
 }
 
+fn strange_manifest(sample: &Sample, dice: &mut Dice) -> Option<Image> {
+    let mut bytes = sample.image.get(&sample.manifest_path)?.to_vec();
+    let end = bytes.len() - 4;
+    let mut body = bytes[..end].to_vec();
+    change(&mut body, HEADER_BYTES, dice);
+    bytes[..end].copy_from_slice(&body);
+    seal(&mut bytes);
+    Some(sample.image.with(&sample.manifest_path, bytes))
+}
+
 #[test]
 fn t7_strange_manifests() {
-    let refused = fuzz("manifest", |sample, dice| {
-        let mut bytes = sample.image.get(&sample.manifest_path)?.to_vec();
-        let end = bytes.len() - 4;
-        let mut body = bytes[..end].to_vec();
-        change(&mut body, HEADER_BYTES, dice);
-        bytes[..end].copy_from_slice(&body);
-        seal(&mut bytes);
-        Some(sample.image.with(&sample.manifest_path, bytes))
-    });
+    let refused = fuzz("manifest", CASES * soak(), strange_manifest);
     assert!(refused > CASES / 4, "{refused} refused: nearly all of a manifest means something");
 }
 
@@ -255,39 +267,43 @@ fn change_sealed(bytes: &mut [u8], dice: &mut Dice) -> u32 {
     crc(&bytes[..end])
 }
 
+fn strange_tombstones(sample: &Sample, dice: &mut Dice) -> Option<Image> {
+    let mut manifest = sample.manifest.clone();
+    let record = manifest.segments.iter_mut().find(|s| s.tombstones.is_some())?;
+    let path = Path::new(ROOT).join(record.tombstones_file()?);
+    let mut bytes = sample.image.get(&path)?.to_vec();
+    let end = bytes.len() - 4;
+    let tombstones = record.tombstones.as_mut()?;
+    tombstones.seal = change_sealed(&mut bytes, dice);
+    if dice.below(3) == 0 {
+        let words = bytes[HEADER_BYTES + 16..end].iter();
+        tombstones.dead = words.map(|b| b.count_ones()).sum();
+        let dead = u64::from(tombstones.dead).to_le_bytes();
+        bytes[HEADER_BYTES + 8..HEADER_BYTES + 16].copy_from_slice(&dead);
+        seal(&mut bytes);
+        tombstones.seal = crc(&bytes[..end]);
+    }
+    Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
+}
+
 #[test]
 fn t7_strange_tombstones() {
-    let refused = fuzz("tombstones file", |sample, dice| {
-        let mut manifest = sample.manifest.clone();
-        let record = manifest.segments.iter_mut().find(|s| s.tombstones.is_some())?;
-        let path = Path::new(ROOT).join(record.tombstones_file()?);
-        let mut bytes = sample.image.get(&path)?.to_vec();
-        let end = bytes.len() - 4;
-        let tombstones = record.tombstones.as_mut()?;
-        tombstones.seal = change_sealed(&mut bytes, dice);
-        if dice.below(3) == 0 {
-            let words = bytes[HEADER_BYTES + 16..end].iter();
-            tombstones.dead = words.map(|b| b.count_ones()).sum();
-            let dead = u64::from(tombstones.dead).to_le_bytes();
-            bytes[HEADER_BYTES + 8..HEADER_BYTES + 16].copy_from_slice(&dead);
-            seal(&mut bytes);
-            tombstones.seal = crc(&bytes[..end]);
-        }
-        Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
-    });
+    let refused = fuzz("tombstones file", CASES * soak(), strange_tombstones);
     assert!(refused > CASES / 4, "{refused} refused");
+}
+
+fn strange_values(sample: &Sample, dice: &mut Dice) -> Option<Image> {
+    let mut manifest = sample.manifest.clone();
+    let record = manifest.segments.iter_mut().find(|s| s.attributes.is_some())?;
+    let path = Path::new(ROOT).join(record.attributes_file()?);
+    let mut bytes = sample.image.get(&path)?.to_vec();
+    record.attributes.as_mut()?.seal = change_sealed(&mut bytes, dice);
+    Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
 }
 
 #[test]
 fn t7_strange_values() {
-    let refused = fuzz("attributes file", |sample, dice| {
-        let mut manifest = sample.manifest.clone();
-        let record = manifest.segments.iter_mut().find(|s| s.attributes.is_some())?;
-        let path = Path::new(ROOT).join(record.attributes_file()?);
-        let mut bytes = sample.image.get(&path)?.to_vec();
-        record.attributes.as_mut()?.seal = change_sealed(&mut bytes, dice);
-        Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
-    });
+    let refused = fuzz("attributes file", CASES * soak(), strange_values);
     assert!(refused > CASES / 4, "{refused} refused");
 }
 
@@ -313,22 +329,24 @@ fn seal_log(bytes: &mut [u8]) {
     }
 }
 
+fn strange_log(sample: &Sample, dice: &mut Dice) -> Option<Image> {
+    let mut manifest = sample.manifest.clone();
+    let mark = manifest.wals.last_mut()?;
+    let path = Path::new(ROOT).join(mark.file());
+    let mut bytes = sample.image.get(&path)?.to_vec();
+    // Anywhere: the head of the file, of a record, a payload.
+    let from = HEADER_BYTES + dice.below(bytes.len() - HEADER_BYTES);
+    change(&mut bytes, from, dice);
+    seal_log(&mut bytes);
+    // The manifest vouches for nothing behind the head.
+    mark.length = HEADER_BYTES as u64 + 32;
+    mark.chain = u32_at(&bytes, HEADER_BYTES + 28)?;
+    Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
+}
+
 #[test]
 fn t7_strange_logs() {
-    let refused = fuzz("log", |sample, dice| {
-        let mut manifest = sample.manifest.clone();
-        let mark = manifest.wals.last_mut()?;
-        let path = Path::new(ROOT).join(mark.file());
-        let mut bytes = sample.image.get(&path)?.to_vec();
-        // Anywhere: the head of the file, of a record, a payload.
-        let from = HEADER_BYTES + dice.below(bytes.len() - HEADER_BYTES);
-        change(&mut bytes, from, dice);
-        seal_log(&mut bytes);
-        // The manifest vouches for nothing behind the head.
-        mark.length = HEADER_BYTES as u64 + 32;
-        mark.chain = u32_at(&bytes, HEADER_BYTES + 28)?;
-        Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
-    });
+    let refused = fuzz("log", CASES * soak(), strange_log);
     assert!(refused > CASES / 20, "{refused} refused");
 }
 
@@ -349,26 +367,81 @@ fn seal_segment(bytes: &mut [u8], table: &Table) -> Option<()> {
     Some(())
 }
 
+fn strange_segment(sample: &Sample, dice: &mut Dice) -> Option<Image> {
+    let mut manifest = sample.manifest.clone();
+    let count = manifest.segments.len();
+    let record = &mut manifest.segments[dice.below(count)];
+    let path = Path::new(ROOT).join(record.file());
+    let mut bytes = sample.image.get(&path)?.to_vec();
+    let table = Table::decode(&bytes).ok()?;
+    // One section, or the table itself.
+    let choice = dice.below(table.entries.len());
+    let section = table.entries[choice].range.clone();
+    let range =
+        if choice + 1 == table.entries.len() { HEADER_BYTES..table.head_end } else { section };
+    let mut part = bytes[range.clone()].to_vec();
+    change(&mut part, 0, dice);
+    bytes[range].copy_from_slice(&part);
+    seal_segment(&mut bytes, &table)?;
+    record.seal = crc(&bytes[table.footer_at..]);
+    Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
+}
+
 #[test]
 fn t7_strange_segments() {
-    let refused = fuzz("segment", |sample, dice| {
-        let mut manifest = sample.manifest.clone();
-        let count = manifest.segments.len();
-        let record = &mut manifest.segments[dice.below(count)];
-        let path = Path::new(ROOT).join(record.file());
-        let mut bytes = sample.image.get(&path)?.to_vec();
-        let table = Table::decode(&bytes).ok()?;
-        // One section, or the table itself.
-        let choice = dice.below(table.entries.len());
-        let section = table.entries[choice].range.clone();
-        let range =
-            if choice + 1 == table.entries.len() { HEADER_BYTES..table.head_end } else { section };
-        let mut part = bytes[range.clone()].to_vec();
-        change(&mut part, 0, dice);
-        bytes[range].copy_from_slice(&part);
-        seal_segment(&mut bytes, &table)?;
-        record.seal = crc(&bytes[table.footer_at..]);
-        Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
-    });
+    let refused = fuzz("segment", CASES * soak(), strange_segment);
     assert!(refused > CASES / 20, "{refused} refused");
+}
+
+const PROCESS: &str = "NEARFIELD_TEST_FUZZ";
+
+/// What the process needs to be that the test below starts: as it is, or with strange files.
+#[test]
+#[ignore = "the process that the test below starts"]
+fn in_little_memory() {
+    let Ok(what) = std::env::var(PROCESS) else { return };
+    let targets: [(&str, Make); 5] = [
+        ("manifest", strange_manifest),
+        ("tombstones file", strange_tombstones),
+        ("attributes file", strange_values),
+        ("log", strange_log),
+        ("segment", strange_segment),
+    ];
+    if what == "sound" {
+        fuzz("sound collection", 1_500, |sample, _| Some(sample.image.clone()));
+    } else {
+        for (target, make) in targets {
+            fuzz(target, 1_500 * soak(), make);
+        }
+    }
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmPeak:")).unwrap_or_default();
+    let size = samples().iter().map(Sample::size).max().unwrap_or_default();
+    report(format!("{peak} size {size}"));
+}
+
+/// Strange lengths ask for no more memory than promised: four times the files and 16 MiB. A process
+/// that asks for more ends there.
+#[test]
+#[cfg(target_os = "linux")]
+fn t7_strange_files_in_little_memory() {
+    let run = |what: &str, limit: &str| {
+        let output = std::process::Command::new("sh")
+            .args(["-c", &format!("ulimit -v {limit} && exec \"$0\" \"$@\"")])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "crash_tests::fuzz::in_little_memory", "--ignored", "--nocapture"])
+            .env(PROCESS, what)
+            .env("MALLOC_ARENA_MAX", "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{what}, {limit} KiB: {}: {said}", output.status);
+        said
+    };
+    let said = run("sound", "unlimited");
+    let line = said.lines().find(|line| line.contains(" kB size ")).unwrap();
+    let numbers: Vec<u64> = line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let limit = numbers[0] + ((4 * numbers[1]) >> 10) + (16 << 10);
+    run("strange", &limit.to_string());
+    report(format!("T7: 7500 strange files in {limit} KiB, {} without them", numbers[0]));
 }

@@ -13,6 +13,7 @@ mod faults;
 mod fuzz;
 mod model;
 mod oracle;
+mod panics;
 mod schedules;
 mod workloads;
 mod world;
