@@ -18,14 +18,12 @@ pub(crate) const SIZES: [usize; 3] = [10, 100, 1_000];
 /// Most queries that are measured with.
 pub(crate) const QUERIES_MAX: usize = 1_000;
 /// Measuring stops at this recall.
-const ENOUGH: f64 = 0.9995;
+const ENOUGH: f64 = 0.999;
 /// Largest beam that a build measures, as a multiple of k.
 pub(crate) const MOST_AT_BUILD: usize = 64;
 /// Largest beam that is measured at all.
 const EFFORT_MOST: usize = 20_000;
 
-/// Queries whose distances say how far a beam reaches.
-const REACH_QUERIES: usize = 48;
 /// Halvings of the range of reaches, up to the largest.
 const REACH_STEPS: usize = 24;
 const REACH_MOST: f32 = 64.0;
@@ -41,6 +39,11 @@ const TOGETHER: usize = 16;
 /// How many queries measure results of size `k`: larger ones say more each, and cost more.
 fn queries_of(k: usize) -> usize {
     (20_000 / k).clamp(64, QUERIES_MAX)
+}
+
+/// Queries whose distances say how far a beam reaches; one with many results says more.
+fn reach_queries_of(k: usize) -> usize {
+    (1_600 / k).clamp(16, 48)
 }
 
 /// How many of `nodes` rows are held out as queries.
@@ -182,7 +185,7 @@ impl Subject<'_> {
     /// sees them.
     fn reach(&self, truths: &[Truth<'_>], k: usize, ef: usize, watch: Watch<'_>) -> Result<f32> {
         // Multiples of the k-th best distance, a list a query, ascending.
-        let multiples: Result<Vec<Vec<f32>>> = truths[..truths.len().min(REACH_QUERIES)]
+        let multiples: Result<Vec<Vec<f32>>> = truths[..truths.len().min(reach_queries_of(k))]
             .par_iter()
             .map_init(
                 || (Scratch::default(), Query::default()),

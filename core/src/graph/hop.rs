@@ -26,13 +26,13 @@ pub(crate) struct Beam {
 }
 
 impl Beam {
-    /// A beam for `k` results: about `effort` nodes are expanded on average, and at most 7/4 as
-    /// many candidates wait.
+    /// A beam for `k` results: about `effort` nodes are expanded on average, and at most 11/8 as
+    /// many candidates wait, so that the hardest queries cost about twice the median.
     pub(crate) fn of(effort: usize, k: usize, reach: f32) -> Self {
         if !reach.is_finite() {
             return Self::whole(effort.max(k));
         }
-        Self { width: effort.max(k).saturating_mul(7) / 4, k, reach }
+        Self { width: effort.max(k).saturating_mul(11) / 8, k, reach }
     }
 
     /// Expands every candidate of a beam of this width.

@@ -51,7 +51,7 @@ impl BuildOptions {
     pub(crate) fn new(metric: Metric, profile: Profile, seed: u64) -> Self {
         let (degree, effort, bits) = match profile {
             Profile::Fast => (48, 200, 2),
-            Profile::Balanced => (32, 120, 2),
+            Profile::Balanced => (32, 96, 2),
             Profile::Compact => (32, 120, 1),
         };
         Self { kind: IndexKind::Graph, metric, degree, effort, bits, seed }
