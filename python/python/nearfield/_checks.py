@@ -60,6 +60,15 @@ def text(value: Any, argument: str) -> str:
     return value
 
 
+def texts(value: Any, argument: str) -> list[str]:
+    """Return a list of str."""
+    if type(value) in (list, tuple) and not value:
+        return []
+    if isinstance(value, str):
+        raise TypeError(f"{argument}: expected a list of str, found a str; use brackets")
+    return [text(name, argument) for name in value]
+
+
 def flag(value: Any, argument: str) -> bool:
     """Return a bool; numpy's is taken too."""
     if value is False or value is True:

@@ -525,8 +525,6 @@ class Collection:
             If the handle was closed.
         """
         rows, one = _inputs.matrix(queries, self._dim, "queries", one=True)
-        if isinstance(with_attributes, str):
-            raise TypeError("with_attributes: expected a list of str, found a str; use brackets")
         if decay is not None and not isinstance(decay, Decay):
             raise TypeError(f"decay: expected a nearfield.Decay, found {type(decay).__name__}")
         # In the order of `SearchArguments` in Rust: a tuple is taken apart faster than a dict.
@@ -539,7 +537,7 @@ class Collection:
             None if group_by is None else _checks.text(group_by, "group_by"),
             None if max_per_group is None else _checks.count(max_per_group, "max_per_group"),
             None if decay is None else decay._arguments(),
-            [_checks.text(n, "with_attributes") for n in with_attributes] if with_attributes else [],
+            _checks.texts(with_attributes, "with_attributes"),
             _checks.flag(with_vectors, "with_vectors"),
             None if threads is None else _checks.count(threads, "threads"),
             None if space is None else _checks.text(space, "space"),
