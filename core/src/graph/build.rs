@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::duplicates::Groups;
 use super::given::{self, Given};
-use super::hop::{Beam, Scratch};
+use super::hop::{Beam, Jobs, LANES, Lane, Scratch};
 use super::pool::SLOTS_MAX;
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::refine::Depth;
@@ -31,6 +31,8 @@ use crate::types::IndexKind;
 const ROOM_HALVES: usize = 3;
 /// Largest batch, as a share of the rows.
 const BATCH_SHARE: usize = 50;
+/// Nodes that one task inserts.
+const TOGETHER: usize = 32;
 /// No edge.
 pub(crate) const NONE: u32 = u32::MAX;
 
@@ -230,12 +232,42 @@ struct Builder<'a> {
 /// Buffers of a worker.
 #[derive(Default)]
 struct Worker {
-    query: Query,
     row: SignedRow,
-    search: Scratch,
     prune: PruneScratch,
     candidates: Vec<Edge>,
     chosen: Vec<u32>,
+}
+
+/// Finds the neighbours of new nodes.
+struct Finding<'f, 'a> {
+    builder: &'f Builder<'a>,
+    walk: &'f Walk<'f>,
+    slots: &'f [u32],
+    worker: &'f mut Worker,
+    /// Nodes and their neighbours, in the order in which the walks end.
+    found: Vec<(u32, Vec<u32>)>,
+}
+
+impl Jobs for Finding<'_, '_> {
+    fn start(&mut self, job: usize, query: &mut Query) -> Beam {
+        let site = self.builder.site;
+        site.pairs().unpack(self.slots[job], &mut self.worker.row);
+        query.prepare_row(&site.layout(), &self.worker.row);
+        Beam::whole(self.builder.effort)
+    }
+
+    fn refine(&mut self, query: &Query, scratch: &mut Scratch) {
+        self.walk.refine(query, Depth::All, scratch);
+    }
+
+    fn finish(&mut self, job: usize, _: &Query, scratch: &mut Scratch) {
+        let Worker { prune: buffers, candidates, chosen, .. } = &mut *self.worker;
+        candidates.clear();
+        candidates.extend(scratch.refined.iter().map(|c| ((-c.score()).max(0.0), c.slot())));
+        sort_edges(candidates);
+        prune(self.builder.site.pairs(), candidates, self.builder.degree, buffers, chosen);
+        self.found.push((self.slots[job], chosen.clone()));
+    }
 }
 
 impl<'a> Builder<'a> {
@@ -320,31 +352,25 @@ impl<'a> Builder<'a> {
     fn insert(&mut self, batch: &[u32]) {
         let entry = [self.entry];
         let walk = self.walk(Edges::of(&self.edges, self.room), &entry);
-        let pairs = self.site.pairs();
-        let found: Vec<Vec<u32>> = batch
-            .par_iter()
-            .with_min_len(8)
-            .map_init(Worker::default, |worker, slot| {
-                pairs.unpack(*slot, &mut worker.row);
-                worker.query.prepare_row(&self.layout(), &worker.row);
-                walk.search(&worker.query, Beam::whole(self.effort), &mut worker.search);
-                walk.refine(&worker.query, Depth::All, &mut worker.search);
-                worker.candidates.clear();
-                let found = &worker.search.refined;
-                worker.candidates.extend(found.iter().map(|c| ((-c.score()).max(0.0), c.slot())));
-                sort_edges(&mut worker.candidates);
-                let Worker { prune: scratch, candidates, chosen, .. } = worker;
-                prune(pairs, candidates, self.degree, scratch, chosen);
-                chosen.clone()
-            })
+        let found: Vec<Vec<(u32, Vec<u32>)>> = batch
+            .par_chunks(TOGETHER)
+            .map_init(
+                || (<[Lane; LANES]>::default(), Worker::default()),
+                |(lanes, worker), slots| {
+                    let found = Vec::with_capacity(slots.len());
+                    let mut finding = Finding { builder: self, walk: &walk, slots, worker, found };
+                    walk.search_many(slots.len(), lanes, &mut finding);
+                    finding.found
+                },
+            )
             .collect();
-        let mut reverse: Vec<(u32, u32)> = batch
+        let found: Vec<(u32, Vec<u32>)> = found.into_iter().flatten().collect();
+        let mut reverse: Vec<(u32, u32)> = found
             .iter()
-            .zip(&found)
             .flat_map(|(slot, edges)| edges.iter().map(|target| (*target, *slot)))
             .collect();
         reverse.par_sort_unstable();
-        for (slot, edges) in batch.iter().zip(&found) {
+        for (slot, edges) in &found {
             self.set_edges(*slot, edges);
         }
         self.add_reverse(&reverse);

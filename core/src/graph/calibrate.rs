@@ -3,7 +3,7 @@
 
 use rayon::prelude::*;
 
-use super::hop::{Beam, Scratch};
+use super::hop::{Beam, Jobs, LANES, Lane, Scratch};
 use super::refine::{Depth, Scan};
 use super::search::Walk;
 use crate::codes::{Quantizer, Query};
@@ -149,26 +149,16 @@ impl Subject<'_> {
             let ef = effort as usize;
             let reach = self.reach(truths, k, ef, watch)?;
             let beam = Beam::of(ef, k, reach);
-            let hits: Result<Vec<usize>> = truths
-                .par_iter()
-                .map_init(
-                    || (Scratch::default(), Query::default()),
-                    |(scratch, query), (vector, truth)| {
-                        watch(0)?;
-                        query.prepare(self.quantizer, vector);
-                        self.walk.search(query, beam, scratch);
-                        self.walk.refine(query, Depth::Best(k), scratch);
-                        scratch.refined.truncate(candidates(k));
-                        let mut found: Vec<u32> =
-                            scratch.refined.iter().map(|c| c.slot()).collect();
-                        found.sort_unstable();
-                        // Rescoring is exact: a true neighbour among the candidates is returned.
-                        let truth = truth.iter().take(k);
-                        Ok(truth.filter(|t| found.binary_search(t).is_ok()).count())
-                    },
-                )
-                .collect();
-            let (mean, error) = mean_and_error(&hits?, k);
+            let hits =
+                self.each(truths, beam, Some(Depth::Best(k)), watch, |job, _, scratch| {
+                    scratch.refined.truncate(candidates(k));
+                    let mut found: Vec<u32> = scratch.refined.iter().map(|c| c.slot()).collect();
+                    found.sort_unstable();
+                    // Rescoring is exact: a true neighbour among the candidates is returned.
+                    let truth = truths[job].1.iter().take(k);
+                    truth.filter(|t| found.binary_search(t).is_ok()).count()
+                })?;
+            let (mean, error) = mean_and_error(&hits, k);
             let recall = (mean - self.caution * error).max(0.0) as f32;
             // A curve rises, but for noise.
             let recall = points.last().map_or(recall, |last| recall.max(last.recall));
@@ -184,20 +174,12 @@ impl Subject<'_> {
     /// The reach within which there are `ef` candidates on average, as a beam of twice the size
     /// sees them.
     fn reach(&self, truths: &[Truth<'_>], k: usize, ef: usize, watch: Watch<'_>) -> Result<f32> {
+        let truths = &truths[..truths.len().min(reach_queries_of(k))];
         // Multiples of the k-th best distance, a list a query, ascending.
-        let multiples: Result<Vec<Vec<f32>>> = truths[..truths.len().min(reach_queries_of(k))]
-            .par_iter()
-            .map_init(
-                || (Scratch::default(), Query::default()),
-                |(scratch, query), (vector, _)| {
-                    watch(0)?;
-                    query.prepare(self.quantizer, vector);
-                    self.walk.search(query, Beam::whole(2 * ef), scratch);
-                    Ok(scratch.multiples(query, k))
-                },
-            )
-            .collect();
-        let multiples = multiples?;
+        let multiples =
+            self.each(truths, Beam::whole(2 * ef), None, watch, |_, query, scratch| {
+                scratch.multiples(query, k)
+            })?;
         let wanted = ef * multiples.len();
         let within = |reach: f32| {
             multiples
@@ -211,6 +193,64 @@ impl Subject<'_> {
             if within(middle) < wanted { low = middle } else { high = middle }
         }
         Ok(high)
+    }
+}
+
+impl Subject<'_> {
+    /// Walks to each query, several at the same time, and takes something of what was found.
+    fn each<T: Clone + Default + Send>(
+        &self,
+        queries: &[Truth<'_>],
+        beam: Beam,
+        depth: Option<Depth>,
+        watch: Watch<'_>,
+        take: impl Fn(usize, &Query, &mut Scratch) -> T + Sync,
+    ) -> Result<Vec<T>> {
+        // Small parts balance, large ones keep the lanes full.
+        let size = if queries.len() < 16 * TOGETHER { LANES } else { TOGETHER };
+        let parts: Result<Vec<Vec<T>>> = queries
+            .par_chunks(size)
+            .enumerate()
+            .map_init(<[Lane; LANES]>::default, |lanes, (part, queries)| {
+                watch(0)?;
+                let take = |job: usize, query: &Query, scratch: &mut Scratch| {
+                    take(part * size + job, query, scratch)
+                };
+                let taken = vec![T::default(); queries.len()];
+                let mut walks = Walks { subject: self, queries, beam, depth, take, taken };
+                self.walk.search_many(queries.len(), lanes, &mut walks);
+                Ok(walks.taken)
+            })
+            .collect();
+        Ok(parts?.into_iter().flatten().collect())
+    }
+}
+
+/// Some walks of a measurement.
+struct Walks<'w, F, T> {
+    subject: &'w Subject<'w>,
+    queries: &'w [Truth<'w>],
+    beam: Beam,
+    /// `None` without refinement.
+    depth: Option<Depth>,
+    take: F,
+    taken: Vec<T>,
+}
+
+impl<T, F: Fn(usize, &Query, &mut Scratch) -> T> Jobs for Walks<'_, F, T> {
+    fn start(&mut self, job: usize, query: &mut Query) -> Beam {
+        query.prepare(self.subject.quantizer, self.queries[job].0);
+        self.beam
+    }
+
+    fn refine(&mut self, query: &Query, scratch: &mut Scratch) {
+        if let Some(depth) = self.depth {
+            self.subject.walk.refine(query, depth, scratch);
+        }
+    }
+
+    fn finish(&mut self, job: usize, query: &Query, scratch: &mut Scratch) {
+        self.taken[job] = (self.take)(job, query, scratch);
     }
 }
 
