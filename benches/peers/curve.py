@@ -61,6 +61,7 @@ def at(pts, target):
 
 
 def latency(r, target):
-    """(p50, p99) in microseconds of the first point that reaches the recall, or None."""
-    pts = sorted((p["recall"], p["p50_us"], p["p99_us"]) for p in r["points"] if not p.get("skipped"))
-    return next(((a, b) for rec, a, b in pts if rec >= target), None)
+    """p50 and p99 in microseconds of the first point that reaches the recall, then those of each query's best run; or None."""
+    reached = [p for p in r["points"] if not p.get("skipped") and p["recall"] >= target]
+    first = min(reached, key=lambda p: p["recall"], default=None)
+    return first and (first["p50_us"], first["p99_us"], *first.get("calm_us", (None, None)))
