@@ -1,6 +1,14 @@
 //! Generated vectors, the same for the same seed: clusters of few intrinsic dimensions, so that
 //! near neighbours exist and are hard to tell apart, as in embeddings.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt64Array};
+use arrow_schema::{ArrowError, DataType, Field};
 use nearfield::{Result, Vectors};
 use nearfield_datasets::generate::{Clusters, Shape};
 
@@ -36,6 +44,58 @@ impl Data {
     /// All of them, as the library takes them.
     pub fn vectors(&self) -> Result<Vectors<'_>> {
         Vectors::from_f32(self.dim, &self.components)
+    }
+
+    /// These rows, one after the other.
+    pub fn rows_of(&self, rows: Range<usize>) -> &[f32] {
+        &self.components[rows.start * self.dim..rows.end * self.dim]
+    }
+
+    /// A copy of these rows.
+    #[must_use]
+    pub fn range(&self, rows: Range<usize>) -> Self {
+        Self { dim: self.dim, components: self.rows_of(rows).to_vec() }
+    }
+
+    /// A copy of these rows, in this order.
+    #[must_use]
+    pub fn pick(&self, rows: &[usize]) -> Self {
+        let components = rows.iter().flat_map(|row| self.row(*row)).copied().collect();
+        Self { dim: self.dim, components }
+    }
+
+    /// All rows as Arrow batches of so many, with columns `id` (the row) and `vector`.
+    pub fn batches(
+        &self,
+        rows: usize,
+    ) -> impl Iterator<Item = std::result::Result<RecordBatch, ArrowError>> {
+        (0..self.rows()).step_by(rows).map(move |start| {
+            let range = start..(start + rows).min(self.rows());
+            let ids = UInt64Array::from_iter_values(range.clone().map(|row| row as u64));
+            let item = Arc::new(Field::new_list_field(DataType::Float32, false));
+            let values = Arc::new(Float32Array::from(self.rows_of(range).to_vec()));
+            let vectors = FixedSizeListArray::try_new(item, self.dim as i32, values, None)?;
+            let columns: [(&str, ArrayRef); 2] =
+                [("id", Arc::new(ids)), ("vector", Arc::new(vectors))];
+            RecordBatch::try_from_iter(columns)
+        })
+    }
+
+    /// Writes all rows as an `.npy` file.
+    pub fn write_npy(&self, path: &Path) -> io::Result<()> {
+        let mut out = BufWriter::new(File::create(path)?);
+        let (rows, dim) = (self.rows(), self.dim);
+        let shape =
+            format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {dim}), }}");
+        // The header ends in a line feed, at a multiple of 64 bytes.
+        let length = (10 + shape.len() + 1).next_multiple_of(64) - 10;
+        out.write_all(b"\x93NUMPY\x01\x00")?;
+        out.write_all(&(length as u16).to_le_bytes())?;
+        out.write_all(format!("{shape:<width$}\n", width = length - 1).as_bytes())?;
+        for component in &self.components {
+            out.write_all(&component.to_le_bytes())?;
+        }
+        out.flush()
     }
 
     /// The same vectors as integers from `low` to `high`, for collections of bytes.
