@@ -271,7 +271,7 @@ pub struct Progress(Arc<ProgressState>);
 struct ProgressState {
     done: AtomicU64,
     total: AtomicU64,
-    cancelled: AtomicBool,
+    cancelled: Arc<AtomicBool>,
 }
 
 impl Progress {
@@ -288,6 +288,11 @@ impl Progress {
     /// Steps done and steps in all (0 while unknown). A step is a point.
     pub fn get(&self) -> (u64, u64) {
         (self.0.done.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed))
+    }
+
+    /// Set once the call is to stop.
+    pub(crate) fn cancelled(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0.cancelled)
     }
 
     pub(crate) fn begin(&self, total: u64) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
-use common::{attributes, config, ids, open, rescore, upsert};
+use common::{attributes, components, config, ids, open, rescore, upsert};
 use nearfield::{
     AttributeType, Collection, CollectionConfig, Effort, Error, IdType, Ids, Metric, Mode, PointId,
     Points, Progress, SearchRequest, Vectors,
@@ -252,4 +252,40 @@ fn a_reader_stays_where_it_is_until_it_is_told_to_move() {
         assert_eq!(reader.len(), writer.len());
         reader.verify().unwrap();
     }
+}
+
+#[test]
+fn points_that_are_not_sealed_are_found_by_their_codes_too() {
+    let dim = 96;
+    let collection = Collection::in_memory(CollectionConfig::new(dim, Metric::Cosine)).unwrap();
+    let vectors = components(3_000, dim, 5);
+    for start in (0..3_000).step_by(250) {
+        let ids = Ids::U64((start as u64..start as u64 + 250).collect());
+        let rows = &vectors[start * dim..(start + 250) * dim];
+        collection
+            .upsert(&ids, &Vectors::from_f32(dim, rows).unwrap(), None, &Progress::new())
+            .unwrap();
+    }
+    collection.delete(&Ids::U64((0..3_000).step_by(7).collect())).unwrap();
+    let queries = components(50, dim, 6);
+    let queries = Vectors::from_f32(dim, &queries).unwrap();
+    let search = |effort| {
+        let request = SearchRequest { effort, ..SearchRequest::new(10) };
+        collection.search(&queries, &request).unwrap()
+    };
+    let truth = search(Effort::Exact);
+    assert_eq!(truth.counters.codes_scored, 0);
+    // The codes are made beside the writer.
+    let found = (0..1_000_000)
+        .map(|_| {
+            std::thread::yield_now();
+            search(Effort::Recall(0.95))
+        })
+        .find(|found| found.counters.codes_scored > 0)
+        .unwrap();
+    let (Ids::U64(truth), Ids::U64(found)) = (truth.ids, found.ids) else { panic!("integers") };
+    let same = |(a, b): (&[u64], &[u64])| b.iter().filter(|id| a.contains(id)).count();
+    let hits: usize = truth.chunks(10).zip(found.chunks(10)).map(same).sum();
+    assert!(hits >= 490, "{hits} of 500");
+    assert!(found.iter().all(|id| id % 7 != 0), "a deleted point was found");
 }

@@ -354,9 +354,20 @@ pub(super) fn write_sealed(
     points: &Kept,
     index: Option<&BuiltIndex>,
 ) -> Result<SegmentHandle> {
+    write_sealed_to(&shared.directory, shared, config, points, index)
+}
+
+/// [`write_sealed`] through a directory that may be slower.
+pub(super) fn write_sealed_to(
+    directory: &Directory,
+    shared: &Shared,
+    config: &CollectionConfig,
+    points: &Kept,
+    index: Option<&BuiltIndex>,
+) -> Result<SegmentHandle> {
     let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
     let name = segment_file(id);
-    let sealed = write_segment(&shared.directory, &name, config, points, index)?;
+    let sealed = write_segment(directory, &name, config, points, index)?;
     let record = SegmentRecord {
         id,
         length: sealed.length,

@@ -20,8 +20,9 @@ use crate::types::Ids;
 /// So many pieces of one size are merged into one.
 const FAN: usize = 8;
 /// Pieces of so many rows are not merged any more: searching a few of them costs no more.
-const PIECE_ROWS: usize = 8_192;
-/// Points held back before they become a piece.
+const PIECE_ROWS: usize = 2_048;
+/// Points held back before they become a piece, and their bytes.
+const PENDING_ROWS: usize = 8_192;
 const PENDING_BYTES: usize = 16 << 20;
 
 /// The name of pieces in errors.
@@ -91,7 +92,7 @@ impl Draft {
         } else {
             self.pending.append(rows)?;
         }
-        if self.pending.len() >= PIECE_ROWS || self.pending.vectors.len() >= PENDING_BYTES {
+        if self.pending.len() >= PENDING_ROWS || self.pending.vectors.len() >= PENDING_BYTES {
             self.settle()?;
         }
         Ok(())

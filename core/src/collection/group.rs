@@ -5,6 +5,7 @@
 //! state; then everyone learns the outcome. What a search sees is durable already.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::commit::Committer;
 use super::draft::Draft;
@@ -12,9 +13,10 @@ use super::operation::{Operation, encode_delete};
 use super::{Shared, View, lock};
 use crate::canary::sings;
 use crate::error::{Error, Result};
-use crate::sync::{Condvar, Mutex, MutexGuard};
+use crate::segment::SegmentHandle;
+use crate::sync::{self, Condvar, Mutex, MutexGuard};
 use crate::types::Durability;
-use crate::wal::Payload;
+use crate::wal::{self, Payload};
 
 /// A call, resolved, with its records; those of a delete are not known before it is applied.
 pub(super) struct Request {
@@ -136,7 +138,7 @@ fn try_lead(shared: &Shared, requests: Vec<Request>) -> Result<Vec<Result<u64>>>
     let committed = commit(shared, &mut committer, &view, requests);
     committer.poisoned = committed.as_ref().err().map(ToString::to_string);
     drop(committer);
-    shared.worker.wake();
+    shared.sealer.wake();
     committed
 }
 
@@ -146,6 +148,13 @@ fn commit(
     view: &View,
     requests: Vec<Request>,
 ) -> Result<Vec<Result<u64>>> {
+    if let Some(wal) = committer.wal.as_mut().filter(|_| is_worth_a_thread(&requests)) {
+        let (outcomes, units, segments) = apply_and_log(wal, committer.active, view, requests)?;
+        committer.next_unit += units;
+        let (config, manifest) = (view.config.clone(), view.manifest.clone());
+        shared.publish(View { config, manifest, segments });
+        return Ok(outcomes);
+    }
     let mut draft = Draft::new(view, committer.active);
     let mut outcomes = Vec::with_capacity(requests.len());
     let mut units = Vec::with_capacity(requests.len());
@@ -159,22 +168,68 @@ fn commit(
     let segments = draft.finish()?;
     committer.next_unit += units.len() as u64;
     if let Some(wal) = &mut committer.wal {
-        for payloads in units {
-            wal.add(&payloads)?;
-        }
-        wal.write()?;
         if sings("let searches see what is not synced") {
             let (config, manifest) = (view.config.clone(), view.manifest.clone());
             shared.publish(View { config, manifest, segments: segments.clone() });
         }
-        if view.config.durability == Durability::Sync {
-            wal.sync()
-                .or_else(|e| if sings("go on after a failed sync") { Ok(()) } else { Err(e) })?;
-        }
+        log(wal, &units, view.config.durability)?;
     }
     let (config, manifest) = (view.config.clone(), view.manifest.clone());
     shared.publish(View { config, manifest, segments });
     Ok(outcomes)
+}
+
+/// Appends units to the log, as durably as was asked for.
+fn log(wal: &mut wal::Writer, units: &[Vec<Payload>], durability: Durability) -> Result<()> {
+    for payloads in units {
+        wal.add(payloads)?;
+    }
+    wal.write()?;
+    if durability == Durability::Buffered {
+        return Ok(());
+    }
+    wal.sync().or_else(|e| if sings("go on after a failed sync") { Ok(()) } else { Err(e) })
+}
+
+/// Bytes of records from which on a thread of their own pays.
+const OVERLAP_BYTES: usize = if cfg!(test) { 2_000 } else { 128 << 10 };
+
+/// Whether the requests can be logged before they are applied, and are large.
+fn is_worth_a_thread(requests: &[Request]) -> bool {
+    let bytes = requests.iter().flat_map(|r| &r.payloads).map(Payload::record_bytes).sum::<usize>();
+    let known = |r: &Request| matches!(r.operation, Operation::Upsert(_));
+    bytes >= OVERLAP_BYTES && requests.iter().all(known) && sync::is_real()
+}
+
+type Applied = (Vec<Result<u64>>, u64, Vec<Arc<SegmentHandle>>);
+
+/// Applies upserts while their records reach the disk; also how many units there were.
+fn apply_and_log(
+    wal: &mut wal::Writer,
+    active: u64,
+    view: &View,
+    requests: Vec<Request>,
+) -> Result<Applied> {
+    let (operations, units): (Vec<_>, Vec<_>) =
+        requests.into_iter().map(|request| (request.operation, request.payloads)).unzip();
+    let durability = view.config.durability;
+    let count = units.len() as u64;
+    std::thread::scope(|scope| {
+        let logged = scope.spawn(|| log(wal, &units, durability));
+        let applied = (|| {
+            let mut draft = Draft::new(view, active);
+            let mut outcomes = Vec::with_capacity(operations.len());
+            for operation in operations {
+                let payloads = Vec::new();
+                let outcome = apply(&mut draft, Request { operation, payloads })?;
+                outcomes.push(outcome.map(|(points, _)| points));
+            }
+            Ok((outcomes, count, draft.finish()?))
+        })();
+        let panicked = || Error::Poisoned { cause: "a worker panicked".to_owned() };
+        logged.join().map_err(|_| panicked())??;
+        applied
+    })
 }
 
 /// Applies one request: the points that it concerned and its records; or why it was refused.

@@ -53,7 +53,7 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     let handle = write_sealed(shared, &config, &points, index.as_ref())?;
     drop(index);
     merge::make_live(shared, &points, handle)?;
-    shared.worker.wake();
+    shared.wake_all();
     shared.keep_few_segments();
     let (done, total) = progress.get();
     progress.advance(total.saturating_sub(done));

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use rayon::ThreadPool;
 
-use super::commit::{Committer, Swap, write_sealed};
+use super::commit::{Committer, Swap, write_sealed, write_sealed_to};
 use super::draft::{Draft, gather, keep_last, position_of};
 use super::estimate::{self, Budget};
 use super::{Shared, View, lock, pool};
@@ -20,6 +20,7 @@ use crate::manifest::segment_file;
 use crate::originals::Originals;
 use crate::segment::attributes::Patch;
 use crate::segment::{Dead, Kept, Rows, SegmentHandle};
+use crate::vfs::{Directory, Rate};
 
 /// Builds the index of these points; `None` when there are so few that they are scanned.
 pub(super) fn build(
@@ -46,7 +47,7 @@ pub(super) fn add_directly(shared: &Shared, rows: Rows, progress: &Progress) -> 
     let handle = write_sealed(shared, &config, &points, None)?;
     progress.check("upsert").or_else(|error| forget(shared, &handle, error))?;
     make_live(shared, &points, handle)?;
-    shared.worker.wake();
+    shared.wake_all();
     Ok(())
 }
 
@@ -85,6 +86,30 @@ pub(super) fn merge(
     progress: &Progress,
     operation: &'static str,
 ) -> Result<()> {
+    merge_into(shared, &shared.directory, inputs, threads, progress, operation)
+}
+
+/// [`merge`] that writes no more than so many bytes a second.
+pub(super) fn merge_gently(
+    shared: &Shared,
+    inputs: &[Arc<SegmentHandle>],
+    threads: &ThreadPool,
+    progress: &Progress,
+    bytes_a_second: u64,
+) -> Result<()> {
+    let rate = Rate { bytes_a_second, hurried: progress.cancelled() };
+    let directory = shared.directory.paced(rate);
+    merge_into(shared, &directory, inputs, threads, progress, "merge")
+}
+
+fn merge_into(
+    shared: &Shared,
+    directory: &Directory,
+    inputs: &[Arc<SegmentHandle>],
+    threads: &ThreadPool,
+    progress: &Progress,
+    operation: &'static str,
+) -> Result<()> {
     let config = shared.config();
     let rows = gather(&config, inputs)?;
     progress.check(operation)?;
@@ -92,7 +117,7 @@ pub(super) fn merge(
     let index = build(&config, &points, threads, progress)?;
     progress.check(operation)?;
     let new = if points.len() > 0 {
-        Some(write_sealed(shared, &config, &points, index.as_ref())?)
+        Some(write_sealed_to(directory, shared, &config, &points, index.as_ref())?)
     } else {
         None
     };
@@ -214,7 +239,7 @@ pub(super) fn optimize(shared: &Shared, progress: &Progress) -> Result<()> {
     budget.check(estimate::merged(shared, &*shared.view("optimize")?))?;
     let merged = merge(shared, &inputs, pool()?, progress, "optimize");
     drop(merging);
-    shared.worker.wake();
+    shared.wake_all();
     merged
 }
 

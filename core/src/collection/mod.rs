@@ -4,7 +4,8 @@
 //! Readers take the current [`View`] and never wait. Writers are committed in groups
 //! ([`group`]): applied to a [`draft`] of the next state, appended to the log, synced once, then
 //! published. What the manifest names changes in one [`commit`]: when what has grown is sealed and
-//! when segments are merged ([`merge`]), by a thread beside the writers ([`worker`]).
+//! when segments are merged ([`merge`]), by threads beside the writers
+//! ([`worker`], [`upkeep`]).
 
 mod calibrate;
 mod commit;
@@ -28,6 +29,7 @@ mod search;
 mod snapshot;
 mod state;
 mod stats;
+mod upkeep;
 mod view;
 mod worker;
 mod write;
@@ -35,7 +37,7 @@ mod write;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
 
 use arrow_array::RecordBatch;
 
@@ -54,6 +56,8 @@ use crate::wal;
 
 use commit::{Committer, Garbage};
 use group::Group;
+#[cfg(test)]
+use worker::Role;
 use worker::Worker;
 
 pub(crate) use pool::pool;
@@ -62,8 +66,8 @@ pub(crate) use view::{Place, View};
 /// An open collection. Shared by reference between threads; every method takes `&self`.
 pub struct Collection {
     shared: Arc<Shared>,
-    /// The thread that seals and merges, in a handle that writes.
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The threads that seal and merge, in a handle that writes.
+    threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What the calls and the thread of a collection share.
@@ -81,10 +85,9 @@ struct Shared {
     /// copy of this handle, which only reads too.
     owner: Option<u32>,
     committer: Mutex<Committer>,
-    /// The right to replace segments by others.
-    merging: Mutex<()>,
     group: Group,
-    worker: Worker,
+    sealer: Worker,
+    merger: Worker,
     garbage: Mutex<Garbage>,
     next_segment: AtomicU64,
 }
@@ -113,7 +116,13 @@ impl Shared {
         if !self.is_writable() {
             return Err(Error::ReadOnly { operation });
         }
-        lock(&self.committer).check(operation)
+        // Calls gather while another one is committed: they don't wait for that here. Whether it
+        // may write is asked again then.
+        match self.committer.try_lock() {
+            Ok(committer) => committer.check(operation),
+            Err(TryLockError::Poisoned(committer)) => committer.into_inner().check(operation),
+            Err(TryLockError::WouldBlock) => Ok(()),
+        }
     }
 
     /// Commits a request, together with those of others.
@@ -129,6 +138,7 @@ impl Shared {
 
     /// Lets the next search see another state.
     fn publish(&self, view: View) {
+        view.encode_pieces();
         let view = Arc::new(view);
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view.config);
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Some(view);
@@ -188,13 +198,13 @@ impl Collection {
     }
 
     fn of(shared: Shared) -> Self {
-        Self { shared: Arc::new(shared), thread: Mutex::new(None) }
+        Self { shared: Arc::new(shared), threads: Mutex::default() }
     }
 
-    /// Starts the thread that seals and merges, if the handle writes.
+    /// Starts the threads that seal and merge, if the handle writes.
     fn with_worker(self) -> Result<Self> {
         if self.is_writable() {
-            *lock(&self.thread) = Some(worker::start(&self.shared)?);
+            *lock(&self.threads) = worker::start(&self.shared)?;
         }
         Ok(self)
     }
@@ -357,12 +367,13 @@ impl Collection {
     pub fn close(&self) -> Result<()> {
         let mut flushed = Ok(());
         if self.is_writable() {
-            self.shared.worker.stop();
-            if let Some(thread) = lock(&self.thread).take() {
+            self.shared.sealer.stop();
+            self.shared.merger.stop();
+            for thread in lock(&self.threads).drain(..) {
                 // It catches its panics.
                 let _ = thread.join();
             }
-            let merging = lock(&self.shared.merging);
+            let merging = self.shared.begin_merge();
             // Held from the flush on, so that no write is acknowledged after it.
             let mut committer = lock(&self.shared.committer);
             flushed = match self.shared.flush_held(&mut committer, "close") {
@@ -402,20 +413,20 @@ impl Collection {
         open::create_in(vfs, path, Some(path), config)
     }
 
-    /// Starts that thread.
+    /// Starts these threads.
     pub(crate) fn start_worker(&self) -> Result<()> {
-        *lock(&self.thread) = Some(worker::start(&self.shared)?);
+        *lock(&self.threads) = worker::start(&self.shared)?;
         Ok(())
     }
 
-    /// Seals what has grown, as the thread beside the writers would.
+    /// Seals what has grown, as the threads beside the writers would.
     pub(crate) fn seal(&self) -> Result<()> {
         self.shared.seal()
     }
 
-    /// All that this thread would do.
+    /// All that these threads would do.
     pub(crate) fn upkeep(&self) -> Result<()> {
-        while self.shared.step()? {}
+        while self.shared.step(Role::Seal)? || self.shared.step(Role::Merge)? {}
         Ok(())
     }
 

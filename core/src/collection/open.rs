@@ -232,6 +232,7 @@ fn assemble(
     lock: Option<Lock>,
 ) -> Collection {
     let Loaded { view, wals, next_unit, tail } = loaded;
+    view.encode_pieces();
     let owner = lock.is_some().then(std::process::id);
     let committer = Committer {
         lock,
@@ -251,9 +252,9 @@ fn assemble(
         tail: Mutex::new(tail),
         owner,
         committer: Mutex::new(committer),
-        merging: Mutex::new(()),
         group: Group::default(),
-        worker: Worker::default(),
+        sealer: Worker::default(),
+        merger: Worker::default(),
         garbage: Mutex::new(Garbage::default()),
     })
 }

@@ -18,6 +18,7 @@ type Slot = Mutex<Option<(u32, &'static ThreadPool)>>;
 
 static POOL: Slot = Mutex::new(None);
 static BACKGROUND: Slot = Mutex::new(None);
+static SEALING: Slot = Mutex::new(None);
 
 /// The pool of this process, of [`threads`] threads; made at its first use, kept for ever.
 pub(crate) fn pool() -> Result<&'static ThreadPool> {
@@ -27,6 +28,11 @@ pub(crate) fn pool() -> Result<&'static ThreadPool> {
 /// The pool for merges beside queries: a quarter of the threads, at least one.
 pub(crate) fn background() -> Result<&'static ThreadPool> {
     of_process(&BACKGROUND, "nearfield-merge", || Ok((threads()? / 4).max(1)))
+}
+
+/// The pool that seals what has grown: half of the threads, at least one.
+pub(super) fn sealing() -> Result<&'static ThreadPool> {
+    of_process(&SEALING, "nearfield-seal", || Ok((threads()? / 2).max(1)))
 }
 
 fn of_process(

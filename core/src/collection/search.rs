@@ -26,6 +26,9 @@ thread_local! {
     static SCRATCH: RefCell<(WalkScratch, Vec<exact::Query>)> = RefCell::default();
 }
 
+/// Codes that are refined beyond twice the hits wanted, where rows are not indexed.
+const FLAT_MORE: usize = 48;
+
 /// Queries of a batch that one task answers together.
 const TOGETHER: usize = 16;
 
@@ -128,7 +131,10 @@ impl SegmentSearch<'_> {
         if wanted == 0 {
             return Ok(vec![nothing; asked.len()]);
         }
-        let Some((index, beam)) = self.handle.segment.index().zip(self.beam(&eligible)) else {
+        let segment = &self.handle.segment;
+        let walked = segment.index().zip(self.beam(&eligible));
+        let Some((index, beam)) = walked.or_else(|| segment.flat().zip(self.width(&eligible)))
+        else {
             return asked.iter().map(|(_, exact)| self.compare_all(exact, &eligible)).collect();
         };
         let walk = Walk {
@@ -199,6 +205,21 @@ impl SegmentSearch<'_> {
         let most = (rows / 4).min(EFFORT_MAX);
         let (effort, rank) = (effort as usize, curve.rank(k));
         (effort <= most).then(|| Beam::of(effort, rank, curve.reach(k, effort)))
+    }
+
+    /// How many of the best codes to refine where there is no graph; `None` to compare all rows.
+    fn width(&self, eligible: &Eligible<'_>) -> Option<Beam> {
+        let k = self.wanted(eligible);
+        let width = match self.plan.request.effort {
+            Effort::Exact => return None,
+            Effort::Ef(ef) => ef.max(2 * k + FLAT_MORE),
+            Effort::Recall(recall) if recall > 0.98 => 3 * k + 4 * FLAT_MORE,
+            Effort::Recall(_) => 2 * k + FLAT_MORE,
+        };
+        let rows = self.handle.segment.rows() as usize;
+        let alive = eligible.count().max(1);
+        let width = (width as f64 * rows as f64 / alive as f64) as usize;
+        (self.plan.is_plain() && width <= rows / 2).then(|| Beam::whole(width))
     }
 
     /// The best `k` by comparing every eligible row, best first; and how many were compared.

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 
+use super::pool;
 use crate::config::CollectionConfig;
 use crate::error::Result;
+use crate::graph::BuildOptions;
 use crate::manifest::Manifest;
 use crate::segment::{Column, ColumnOut, IdRef, SegmentHandle};
 
@@ -32,6 +34,23 @@ impl View {
     /// Points alive.
     pub(crate) fn points(&self) -> u64 {
         self.segments.iter().map(|s| u64::from(s.alive())).sum()
+    }
+
+    /// Has codes made of the rows that are growing, beside everything else.
+    pub(crate) fn encode_pieces(&self) {
+        let pieces = self.segments.iter().filter(|h| h.wal().is_some());
+        for piece in pieces.filter(|h| h.segment.wants_flat()) {
+            let Ok(pool) = pool() else { return };
+            let segment = Arc::clone(&piece.segment);
+            let config = Arc::clone(&self.config);
+            pool.spawn(move || {
+                // Merged into another meanwhile.
+                if Arc::strong_count(&segment) == 1 {
+                    return;
+                }
+                segment.make_flat(&BuildOptions::new(config.metric, config.profile, config.seed));
+            });
+        }
     }
 
     /// Where each of these ids is, if it is alive.

@@ -51,6 +51,19 @@ fn memory(source: &std::io::Error, bytes: usize) -> Error {
     }
 }
 
+/// Refuses more rows than a slot can name.
+pub(super) fn rows_fit(rows: usize) -> Result<()> {
+    if rows < SLOTS_MAX {
+        return Ok(());
+    }
+    Err(Error::ResourceLimit {
+        what: "rows of a segment".into(),
+        limit: (SLOTS_MAX - 1).to_string(),
+        found: rows.to_string(),
+        fix: "split the points over several collections".into(),
+    })
+}
+
 fn zeroed(bytes: usize) -> Result<HugeBytes> {
     HugeBytes::zeroed(bytes).map_err(|e| memory(&e, bytes))
 }
@@ -62,14 +75,7 @@ pub(crate) fn build(
     given: Option<&Given>,
     progress: &Progress,
 ) -> Result<BuiltIndex> {
-    if rows.rows() >= SLOTS_MAX {
-        return Err(Error::ResourceLimit {
-            what: "rows of a segment".into(),
-            limit: (SLOTS_MAX - 1).to_string(),
-            found: rows.rows().to_string(),
-            fix: "split the points over several collections".into(),
-        });
-    }
+    rows_fit(rows.rows())?;
     let params = SpaceParams::train(rows, options.metric, options.seed);
     let padded = params.centroid.len().next_multiple_of(64);
     let bits = if rows.dim() < 64 { 8 } else { options.bits };
@@ -77,7 +83,8 @@ pub(crate) fn build(
     let quantizer = Quantizer::new(params, layout);
     progress.check("build")?;
 
-    let mut encoded = encode(rows, &quantizer)?;
+    let (codes, refine) = encode(rows, &quantizer)?;
+    let mut encoded = Encoded { codes, refine };
     let groups = Groups::find(rows);
     let mut nodes = groups.representatives.clone();
     order::cluster(Pairs { layout, codes: &encoded.codes, refine: &encoded.refine }, &mut nodes);
@@ -107,7 +114,11 @@ pub(crate) fn build(
     Ok(BuiltIndex { order, meta, codes, edges, refine })
 }
 
-fn encode(rows: &Originals<'_>, quantizer: &Quantizer) -> Result<Encoded> {
+/// Code records and refine rows, in the order of the rows.
+pub(super) fn encode(
+    rows: &Originals<'_>,
+    quantizer: &Quantizer,
+) -> Result<(HugeBytes, HugeBytes)> {
     let (layout, n) = (quantizer.layout, rows.rows());
     let mut codes = zeroed(n * layout.stride())?;
     let mut refine = zeroed(n * layout.padded)?;
@@ -123,7 +134,7 @@ fn encode(rows: &Originals<'_>, quantizer: &Quantizer) -> Result<Encoded> {
     if layout.bits == 8 {
         refine = zeroed(0)?;
     }
-    Ok(Encoded { codes, refine })
+    Ok((codes, refine))
 }
 
 /// Every row in slot order, each representative followed by its twins; and which slots are nodes.

@@ -133,6 +133,25 @@ pub(super) fn run<K: Kernel, const BITS: usize>(
     }
 }
 
+/// Entries that are scored together where there are no edges.
+const FLAT: usize = 64;
+
+/// Scores the entries alone, in order.
+#[inline(always)]
+pub(super) fn run_flat<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    query: &Query,
+    beam: Beam,
+    s: &mut Scratch,
+) {
+    walk.reset(beam, s);
+    // The lines follow each other: nothing has to be asked for.
+    for slots in walk.entries.chunks(FLAT) {
+        s.visited.add(slots);
+        walk.score::<K, BITS>(query, beam, &[], s);
+    }
+}
+
 #[inline(always)]
 pub(super) fn run_many<K: Kernel, const BITS: usize>(
     walk: &Walk<'_>,
@@ -205,6 +224,13 @@ fn start<K: Kernel>(walk: &Walk<'_>, lane: &mut Lane, job: usize, jobs: &mut dyn
 impl Walk<'_> {
     #[inline(always)]
     fn begin<K: Kernel>(&self, beam: Beam, s: &mut Scratch) {
+        self.reset(beam, s);
+        s.visited.add(self.entries);
+        self.prefetch_codes::<K>(s.visited.fresh());
+    }
+
+    #[inline(always)]
+    fn reset(&self, beam: Beam, s: &mut Scratch) {
         s.visited.reset(self.rows);
         s.pool.reset(beam.width);
         s.counters = SearchCounters::default();
@@ -212,8 +238,6 @@ impl Walk<'_> {
         if s.survivors.len() < places {
             s.survivors.resize(places, Candidate(0));
         }
-        s.visited.add(self.entries);
-        self.prefetch_codes::<K>(s.visited.fresh());
     }
 
     /// A node's neighbours, seen or not: those seen are near, and cost little to ask for again.

@@ -4,6 +4,7 @@
 mod build;
 pub(crate) mod calibrate;
 mod duplicates;
+mod flat;
 mod given;
 mod hnsw;
 pub(crate) mod hop;
@@ -20,6 +21,7 @@ mod visited;
 mod tests;
 
 use bincode::{Decode, Encode};
+pub(crate) use flat::Flat;
 pub(crate) use given::Given;
 
 use crate::codes::{Layout, Quantizer, SpaceParams};

@@ -84,12 +84,27 @@ impl<'a> Walk<'a> {
     /// [`Self::search`] finds.
     pub(crate) fn search_many(&self, count: usize, lanes: &mut [Lane], jobs: &mut dyn Jobs) {
         let walk = self;
+        if let Some(Lane { query, scratch, .. }) = lanes.first_mut().filter(|_| walk.is_flat()) {
+            // Nothing is waited for that another query could use.
+            for job in 0..count {
+                let beam = jobs.start(job, query);
+                walk.search(query, beam, scratch);
+                jobs.refine(query, scratch);
+                jobs.finish(job, query, scratch);
+            }
+            return;
+        }
         with_kernels!(search_many_with(
             walk: &Walk<'_>,
             count: usize,
             lanes: &mut [Lane],
             jobs: &mut dyn Jobs,
         ));
+    }
+
+    /// Whether there are no edges: every row is an entry.
+    fn is_flat(&self) -> bool {
+        self.edges.stride == 0
     }
 
     /// Places that the neighbours of a hop take, with room to fill a group.
@@ -130,6 +145,14 @@ impl<'a> Walk<'a> {
 
 #[inline(always)]
 fn search_with<K: Kernel>(walk: &Walk<'_>, query: &Query, beam: Beam, s: &mut Scratch) {
+    if walk.is_flat() {
+        return match walk.layout.bits {
+            1 => hop::run_flat::<K, 1>(walk, query, beam, s),
+            2 => hop::run_flat::<K, 2>(walk, query, beam, s),
+            4 => hop::run_flat::<K, 4>(walk, query, beam, s),
+            _ => hop::run_flat::<K, 8>(walk, query, beam, s),
+        };
+    }
     match walk.layout.bits {
         1 => hop::run::<K, 1>(walk, query, beam, s),
         2 => hop::run::<K, 2>(walk, query, beam, s),

@@ -23,12 +23,15 @@ use crate::codes::Quantizer;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::format::{Decoded, Fault, SectionKind, Table, crc};
-use crate::graph::{IndexMeta, IndexView};
+use crate::graph::{BuildOptions, Flat, IndexMeta, IndexView};
 use crate::manifest::Shape;
 use crate::memory::Room;
 use crate::originals::Originals;
 use crate::types::{Dtype, IdType, MemoryMode};
 use crate::vfs::{Bytes, Expect};
+
+/// Fewer rows than this are compared one by one.
+const FLAT_ROWS: u32 = 256;
 
 /// An open segment; immutable.
 #[derive(Debug)]
@@ -51,6 +54,9 @@ pub(crate) struct Segment {
     columns: Vec<ColumnParts>,
     /// Made when a writer first asks.
     filter: OnceLock<IdFilter>,
+    /// Of rows in memory: made beside searches, which compare every row until it is there.
+    flat: OnceLock<Flat>,
+    flat_wanted: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -237,6 +243,8 @@ impl Segment {
             ids,
             columns,
             filter: OnceLock::new(),
+            flat: OnceLock::new(),
+            flat_wanted: AtomicBool::new(false),
             table,
             file,
         })
@@ -327,6 +335,25 @@ impl Segment {
         };
         let quantizer = self.quantizer.as_ref()?;
         Some(IndexView { meta, quantizer, codes, edges, refine: self.slice(&self.refine) })
+    }
+
+    /// The codes of rows without an index, once they are made.
+    pub(crate) fn flat(&self) -> Option<IndexView<'_>> {
+        self.flat.get().map(Flat::view)
+    }
+
+    /// Whether its codes are still to be made; says so once.
+    pub(crate) fn wants_flat(&self) -> bool {
+        let wanted = self.rows() >= FLAT_ROWS && self.meta.index.is_none();
+        wanted && !self.flat_wanted.swap(true, Ordering::Relaxed)
+    }
+
+    /// Makes the codes. Runs on the current rayon pool.
+    pub(crate) fn make_flat(&self, options: &BuildOptions) {
+        // Without them all rows are compared, as before.
+        if let Ok(flat) = Flat::new(&self.originals(), options) {
+            self.flat.get_or_init(|| flat);
+        }
     }
 
     /// The ids, by slot.

@@ -165,7 +165,12 @@ fn sections<'a>(
         }
     }
     let originals = Originals::new(config.dtype, config.dim, points.vectors());
-    add(SectionKind::Vectors, 0, Content::Rows(originals, order));
+    let vectors = match index {
+        Some(_) => Content::Rows(originals, order),
+        // In the order in which they are gathered.
+        None => Content::Borrowed(points.vectors()),
+    };
+    add(SectionKind::Vectors, 0, vectors);
     Ok(sections)
 }
 

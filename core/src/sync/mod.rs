@@ -11,11 +11,17 @@
 pub(crate) mod scheduled;
 
 #[cfg(test)]
-pub(crate) use scheduled::{Condvar, JoinHandle, Mutex, MutexGuard, RwLock, spawn};
+pub(crate) use scheduled::{Condvar, JoinHandle, Mutex, MutexGuard, RwLock, is_real, spawn};
 #[cfg(not(test))]
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard, RwLock};
 #[cfg(not(test))]
 pub(crate) use std::thread::JoinHandle;
+
+/// Whether threads are the system's, so that more may be started anywhere.
+#[cfg(not(test))]
+pub(crate) fn is_real() -> bool {
+    true
+}
 
 /// Starts a thread.
 #[cfg(not(test))]

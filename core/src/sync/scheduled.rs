@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering;
-use std::sync::{LockResult, PoisonError};
+use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 use std::time::Duration;
 
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
@@ -18,6 +18,11 @@ thread_local! {
 
 fn is_scheduled() -> bool {
     SCHEDULED.get()
+}
+
+/// Whether threads are the system's, so that more may be started anywhere.
+pub(crate) fn is_real() -> bool {
+    !is_scheduled()
 }
 
 /// Runs a test in so many orders of its threads: half of them random at every lock, half with a
@@ -74,6 +79,22 @@ impl<T> Mutex<T> {
         match self {
             Self::Std(mutex) => map(mutex.lock(), MutexGuard::Std),
             Self::Scheduled(mutex) => map(mutex.lock(), MutexGuard::Scheduled),
+        }
+    }
+
+    pub(crate) fn try_lock(&self) -> TryLockResult<MutexGuard<'_, T>> {
+        fn map<A, B>(result: TryLockResult<A>, wrap: impl FnOnce(A) -> B) -> TryLockResult<B> {
+            match result {
+                Ok(guard) => Ok(wrap(guard)),
+                Err(TryLockError::Poisoned(error)) => {
+                    Err(PoisonError::new(wrap(error.into_inner())).into())
+                }
+                Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+            }
+        }
+        match self {
+            Self::Std(mutex) => map(mutex.try_lock(), MutexGuard::Std),
+            Self::Scheduled(mutex) => map(mutex.try_lock(), MutexGuard::Scheduled),
         }
     }
 }

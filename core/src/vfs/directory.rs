@@ -3,20 +3,37 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::{Access, Bytes, Locking, Output, Vfs};
 use crate::error::{Error, Result};
+
+/// How fast files are written at most.
+#[derive(Debug, Clone)]
+pub(crate) struct Rate {
+    pub(crate) bytes_a_second: u64,
+    /// Once set, as fast as can be: whoever waits is to be let go.
+    pub(crate) hurried: Arc<AtomicBool>,
+}
 
 /// Files by their name relative to the root, e.g. `segments/3.seg`.
 #[derive(Debug, Clone)]
 pub(crate) struct Directory {
     vfs: Arc<dyn Vfs>,
     root: PathBuf,
+    rate: Option<Rate>,
 }
 
 impl Directory {
     pub(crate) fn new(vfs: Arc<dyn Vfs>, root: impl Into<PathBuf>) -> Self {
-        Self { vfs, root: root.into() }
+        Self { vfs, root: root.into(), rate: None }
+    }
+
+    /// The same, but that files are written slowly, and synced as they are: what else is synced
+    /// meanwhile doesn't wait for much.
+    pub(crate) fn paced(&self, rate: Rate) -> Self {
+        Self { rate: Some(rate), ..self.clone() }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -86,7 +103,8 @@ impl Directory {
     pub(crate) fn start(&self, name: &str) -> Result<FileWriter> {
         let path = self.path(name);
         let output = self.vfs.create(&path).map_err(|e| Error::io(&path, "create the file", e))?;
-        Ok(FileWriter { output, path })
+        let pace = self.rate.clone().map(Pace::new);
+        Ok(FileWriter { output, path, pace })
     }
 
     /// [`Self::write`] of bytes at hand.
@@ -106,7 +124,7 @@ impl Directory {
 
     /// Another directory of the same file system.
     pub(crate) fn beside(&self, root: &Path) -> Self {
-        Self { vfs: Arc::clone(&self.vfs), root: root.to_owned() }
+        Self { vfs: Arc::clone(&self.vfs), root: root.to_owned(), rate: None }
     }
 
     /// Has a finished file in another directory too: the same one where that can be, else a copy.
@@ -147,11 +165,45 @@ impl Directory {
 pub(crate) struct FileWriter {
     output: Box<dyn Output>,
     path: PathBuf,
+    pace: Option<Pace>,
+}
+
+/// Bytes that may wait to be synced where a file is written slowly.
+const UNSYNCED: u64 = 8 << 20;
+
+/// Keeps to a rate.
+struct Pace {
+    rate: Rate,
+    begin: Instant,
+    written: u64,
+    unsynced: u64,
+}
+
+impl Pace {
+    fn new(rate: Rate) -> Self {
+        Self { rate, begin: Instant::now(), written: 0, unsynced: 0 }
+    }
+
+    /// Counts bytes that were written, and waits if they came too early; whether to sync.
+    fn spend(&mut self, bytes: u64) -> bool {
+        self.written += bytes;
+        self.unsynced += bytes;
+        let rate = self.rate.bytes_a_second.max(1) as f64;
+        let due = Duration::from_secs_f64(self.written as f64 / rate);
+        if !self.rate.hurried.load(Ordering::Relaxed) {
+            std::thread::sleep(due.saturating_sub(self.begin.elapsed()));
+        }
+        let sync = self.unsynced >= UNSYNCED;
+        self.unsynced = if sync { 0 } else { self.unsynced };
+        sync
+    }
 }
 
 impl FileWriter {
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        self.output.write_all(bytes).map_err(|e| Error::io(&self.path, "write the file", e))
+        self.output.write_all(bytes).map_err(|e| Error::io(&self.path, "write the file", e))?;
+        let sync = self.pace.as_mut().is_some_and(|pace| pace.spend(bytes.len() as u64));
+        if sync { self.sync_data() } else { Ok(()) }
     }
 
     /// Makes everything appended durable.

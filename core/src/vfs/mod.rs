@@ -14,7 +14,7 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-pub(crate) use directory::{Directory, FileWriter};
+pub(crate) use directory::{Directory, FileWriter, Rate};
 pub(crate) use mem::MemVfs;
 pub(crate) use mmap::{Access, Bytes, Expect};
 pub(crate) use os::OsVfs;
