@@ -41,6 +41,6 @@ pub use results::{
     MemoryEstimate, Points, SearchCounters, SearchResults, SegmentStats, Stats, VerifyReport,
 };
 pub use types::{
-    AttributeType, DIM_MAX, Dtype, Durability, EFFORT_MAX, IdType, Ids, IndexKind, K_MAX,
-    MemoryMode, PointId, Profile, STRING_ID_BYTES_MAX, Schema, Space, VectorData, Vectors,
+    AttributeType, DIM_MAX, Dtype, Durability, EFFORT_MAX, EXPIRES_AT, IdType, Ids, IndexKind,
+    K_MAX, MemoryMode, PointId, Profile, STRING_ID_BYTES_MAX, Schema, Space, VectorData, Vectors,
 };

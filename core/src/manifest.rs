@@ -208,7 +208,7 @@ impl ConfigRecord {
             dim,
             metric: value("metric", &Metric::ALL, self.shape.metric)?,
             id_type: value("id type", IdType::ALL, self.shape.id_type)?,
-            schema: Schema::new(columns?).map_err(|e| e.to_string())?,
+            schema: Schema::stored(columns?).map_err(|e| e.to_string())?,
             space,
             dtype: value("dtype", Dtype::ALL, self.shape.dtype)?,
             profile: value("profile", Profile::ALL, self.profile)?,

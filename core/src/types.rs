@@ -16,6 +16,9 @@ pub const DIM_MAX: usize = 16_384;
 pub const K_MAX: usize = 10_000;
 /// Largest effort (`ef`) of a query.
 pub const EFFORT_MAX: usize = 100_000;
+/// The reserved column of the times at which points expire: `timestamp`, there once a point has
+/// been given one, null for points that stay.
+pub const EXPIRES_AT: &str = "expires_at";
 /// Longest string id, in bytes.
 pub const STRING_ID_BYTES_MAX: usize = 512;
 
@@ -190,6 +193,22 @@ impl Schema {
         Ok(schema)
     }
 
+    /// The schema of a collection that is there: it may have [`EXPIRES_AT`].
+    pub(crate) fn stored(
+        columns: impl IntoIterator<Item = (String, AttributeType)>,
+    ) -> Result<Self> {
+        let mut schema = Self::default();
+        for (name, kind) in columns {
+            let expiry = name == EXPIRES_AT && kind == AttributeType::Timestamp;
+            if expiry && schema.position(EXPIRES_AT).is_none() {
+                schema.columns.push((name, kind));
+            } else {
+                schema.push(name, kind)?;
+            }
+        }
+        Ok(schema)
+    }
+
     fn push(&mut self, name: String, kind: AttributeType) -> Result<()> {
         let bad = |expected: &str| {
             Err(Error::invalid(
@@ -202,7 +221,7 @@ impl Schema {
         if name.is_empty() || name.len() > 128 {
             return bad("a name of 1 to 128 bytes");
         }
-        if ["id", "vector", "expires_at"].contains(&name.as_str()) {
+        if ["id", "vector", EXPIRES_AT].contains(&name.as_str()) {
             return bad("a name that is not reserved (id, vector, expires_at)");
         }
         if self.position(&name).is_some() {

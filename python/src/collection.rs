@@ -1,6 +1,7 @@
 //! The class `nearfield._core.Collection`: one method a call of core.
 
 use std::path::Path;
+use std::time::Duration;
 
 use nearfield::{AttributeType, OpenOptions, Progress, SearchRequest};
 use pyo3::prelude::*;
@@ -100,7 +101,7 @@ impl Collection {
         py: Python<'_>,
         ids: &Bound<'_, PyAny>,
         vectors: &Bound<'_, PyAny>,
-        attributes: Option<&Bound<'_, PyAny>>,
+        values: (Option<Bound<'_, PyAny>>, Option<u64>),
         tick: Option<Py<PyAny>>,
     ) -> PyResult<()> {
         let collection = self.handle.to_write("upsert").or_raise(py)?;
@@ -108,11 +109,16 @@ impl Collection {
         let ids = convert::ids(py, "ids", config.id_type, ids)?;
         let matrix = Matrix::new("vectors", config.dim, vectors)?;
         let vectors = matrix.vectors(py)?;
+        let (attributes, ttl_us) = values;
         let attributes = attributes
-            .map(|columns| convert::attributes(py, &config.schema, ids.len(), columns))
+            .map(|columns| convert::attributes(py, &config.schema, ids.len(), &columns))
             .transpose()?;
         wait::run(py, &Watcher::new(tick), |progress| {
-            collection.upsert(&ids, &vectors, attributes.as_ref(), progress)
+            let attributes = attributes.as_ref();
+            match ttl_us.map(Duration::from_micros) {
+                Some(ttl) => collection.upsert_with_ttl(&ids, &vectors, attributes, ttl, progress),
+                None => collection.upsert(&ids, &vectors, attributes, progress),
+            }
         })
     }
 

@@ -107,3 +107,20 @@ def test_what_was_written_is_there_after_reopening(posts: nf.Collection) -> None
     with nf.open(path) as reader:
         assert len(reader) == 19
         assert reader.get([1]).to_pandas()["score"].tolist() == [11]
+
+
+def test_points_expire(posts: nf.Collection) -> None:
+    vectors = np.ones((2, 4), dtype=np.float32)
+    values = {"score": [1, 2], "tag": ["x", "y"]}
+    posts.upsert([1, 100], vectors, values, ttl="7d")
+    times = posts.get([1, 2]).to_arrow()["expires_at"].to_pylist()
+    assert times[0] is not None and times[1] is None
+    assert len(posts) == 21
+    past = np.array(["1970-01-02", "NaT"], dtype="datetime64[us]")
+    posts.update([1, 100], {"expires_at": past})
+    assert len(posts) == 20
+    assert 1 not in posts.search(vectors[0], k=50).ids.tolist()
+    posts.upsert([1], vectors[:1], {"score": [1], "tag": ["x"], "expires_at": [None]})
+    assert len(posts) == 21
+    with pytest.raises(nf.InvalidArgumentError, match="ttl"):
+        posts.upsert([1], vectors[:1], ttl="soon")

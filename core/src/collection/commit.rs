@@ -22,6 +22,7 @@ use crate::manifest::{
     attributes_file, encode_current, manifest_file, segment_file, tombstones_file,
 };
 use crate::segment::{Dead, Kept, Origin, SegmentHandle, changes, write_segment};
+use crate::types::EXPIRES_AT;
 use crate::vfs::{Directory, Lock};
 use crate::wal;
 
@@ -199,7 +200,7 @@ impl Swap {
             version: old.manifest.version + 1,
             config: self.stored.clone(),
             next_segment: shared.next_segment.load(Ordering::Relaxed),
-            latest_us: old.manifest.latest_us,
+            latest_us: self.latest_us(shared, &old.manifest),
             next_unit: committer.next_unit,
             next_wal: committer.next_wal,
             wals,
@@ -224,15 +225,18 @@ impl Swap {
         }
         self.written.clear();
         committer.wals.retain(|w| w.id > through);
-        let view = View {
-            config: Arc::clone(&self.config),
-            manifest: Arc::new(manifest),
-            segments: std::mem::take(&mut self.segments),
-        };
+        let segments = std::mem::take(&mut self.segments);
+        let view = View::new(Arc::clone(&self.config), Arc::new(manifest), segments);
         let removed = removed_files(&old.manifest, &view.manifest);
         shared.publish(view);
         lock(&shared.garbage).remove(&shared.directory, removed);
         Ok(())
+    }
+
+    /// The time that the manifest keeps: 0 while nothing can expire.
+    fn latest_us(&self, shared: &Shared, old: &Manifest) -> i64 {
+        let expires = self.config.schema.position(EXPIRES_AT).is_some();
+        if expires { shared.now_us().max(old.latest_us) } else { 0 }
     }
 
     /// Writes out what died and was replaced; lets go of segments that have no points left.

@@ -235,6 +235,8 @@ impl Draft {
             let mut handle = SegmentHandle::clone(&self.segments[position]);
             handle.patch = Some(Arc::new(patch));
             handle.patched = true;
+            // One of the values may be an earlier time.
+            handle.expires_us = None;
             self.segments[position] = Arc::new(handle);
         }
         Ok(())

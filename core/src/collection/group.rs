@@ -152,7 +152,7 @@ fn commit(
         let (outcomes, units, segments) = apply_and_log(wal, committer.active, view, requests)?;
         committer.next_unit += units;
         let (config, manifest) = (view.config.clone(), view.manifest.clone());
-        shared.publish(View { config, manifest, segments });
+        shared.publish(View::new(config, manifest, segments));
         return Ok(outcomes);
     }
     let mut draft = Draft::new(view, committer.active);
@@ -170,12 +170,12 @@ fn commit(
     if let Some(wal) = &mut committer.wal {
         if sings("let searches see what is not synced") {
             let (config, manifest) = (view.config.clone(), view.manifest.clone());
-            shared.publish(View { config, manifest, segments: segments.clone() });
+            shared.publish(View::new(config, manifest, segments.clone()));
         }
         log(wal, &units, view.config.durability)?;
     }
     let (config, manifest) = (view.config.clone(), view.manifest.clone());
-    shared.publish(View { config, manifest, segments });
+    shared.publish(View::new(config, manifest, segments));
     Ok(outcomes)
 }
 

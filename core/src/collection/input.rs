@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::segment::Rows;
 use crate::segment::attributes::{ColumnBuffer, Intake, strings, unpack};
-use crate::types::{Dtype, IdType, Ids, STRING_ID_BYTES_MAX, VectorData, Vectors};
+use crate::types::{Dtype, EXPIRES_AT, IdType, Ids, STRING_ID_BYTES_MAX, VectorData, Vectors};
 
 /// Rows of one call, so far.
 pub(super) struct Input<'a> {
@@ -255,12 +255,15 @@ pub(super) fn check_attributes<'b>(
         return Err(Error::invalid("attributes", format!("{rows} rows, one an id"), found, ""));
     }
     check_names(config, batch)?;
-    config
-        .schema
-        .columns()
-        .iter()
-        .map(|(name, _)| batch.column_by_name(name).map(Some).ok_or_else(|| missing_column(name)))
-        .collect()
+    config.schema.columns().iter().map(|(name, _)| column_of(batch, name)).collect()
+}
+
+/// The column of this name; only times of expiry may be left out.
+pub(super) fn column_of<'b>(batch: &'b RecordBatch, name: &str) -> Result<Option<&'b ArrayRef>> {
+    match batch.column_by_name(name) {
+        None if name != EXPIRES_AT => Err(missing_column(name)),
+        column => Ok(column),
+    }
 }
 
 /// Checks that every column of a batch is one of the schema, and there once.

@@ -9,12 +9,12 @@ use arrow_schema::DataType;
 
 use super::commit::write_sealed;
 use super::estimate::{Budget, Points};
-use super::input::{Input, missing_column, wrong_id_type};
+use super::input::{Input, column_of, wrong_id_type};
 use super::{Collection, merge, pool};
 use crate::config::{CollectionConfig, LoadOptions, LoadReport, Progress};
 use crate::error::{Error, Result};
 use crate::segment::attributes::ListRows;
-use crate::types::{IdType, Ids, VectorData, Vectors};
+use crate::types::{EXPIRES_AT, IdType, Ids, VectorData, Vectors};
 
 pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     collection: &Collection,
@@ -24,7 +24,12 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
 ) -> Result<LoadReport> {
     let shared = &collection.shared;
     shared.check_writable("load")?;
-    let config = shared.config();
+    let mut batches = batches.peekable();
+    let expires = |batch: &RecordBatch| batch.column_by_name(EXPIRES_AT).is_some();
+    let config = match batches.peek() {
+        Some(Ok(first)) if expires(first) => shared.config_with_expiry("load")?,
+        _ => shared.config(),
+    };
     let budget = Budget::new(shared, "load")?;
     let mut attributes = 0;
     let mut input = Input::new(&config);
@@ -85,12 +90,8 @@ fn take_batch(
         None => return Err(wrong_id_type("ids", IdType::Str, "row numbers")),
     }
     append_vectors(input, &options.vector, config.dim, vectors)?;
-    let columns: Result<Vec<_>> = config
-        .schema
-        .columns()
-        .iter()
-        .map(|(name, _)| batch.column_by_name(name).map(Some).ok_or_else(|| missing_column(name)))
-        .collect();
+    let columns: Result<Vec<_>> =
+        config.schema.columns().iter().map(|(name, _)| column_of(batch, name)).collect();
     input.attributes(&columns?, batch.num_rows())?;
     for field in batch.schema().fields() {
         let name = field.name();

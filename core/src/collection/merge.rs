@@ -213,6 +213,7 @@ fn catch_up(
     }
     handle.dead = dead.map(Arc::new);
     handle.patched = patch.is_some();
+    handle.expires_us = None;
     handle.patch = patch.map(Arc::new);
     Ok(handle)
 }

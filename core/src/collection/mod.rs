@@ -11,6 +11,7 @@ mod calibrate;
 mod commit;
 mod draft;
 mod estimate;
+mod expiry;
 mod get;
 mod group;
 #[cfg(test)]
@@ -36,8 +37,9 @@ mod write;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::sync::{Arc, PoisonError, TryLockError};
+use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
@@ -79,6 +81,8 @@ struct Shared {
     config: RwLock<Arc<CollectionConfig>>,
     /// `None` once closed.
     view: RwLock<Option<Arc<View>>>,
+    /// The latest time by which expiry was judged.
+    latest_us: AtomicI64,
     /// Where a reader stands in the last file of the log.
     tail: Mutex<Option<wal::Reader>>,
     /// The process that took the writer's lock; `None` in a handle that only reads. A fork has a
@@ -132,8 +136,8 @@ impl Shared {
 
     /// The state that a search sees, however long it takes.
     fn view(&self, operation: &'static str) -> Result<Arc<View>> {
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
-        view.clone().ok_or(Error::Closed { operation })
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.judged(view.ok_or(Error::Closed { operation })?, operation)
     }
 
     /// Lets the next search see another state.
@@ -234,7 +238,21 @@ impl Collection {
         attributes: Option<&RecordBatch>,
         progress: &Progress,
     ) -> Result<()> {
-        write::upsert(self, ids, vectors, attributes, progress)
+        write::upsert(self, ids, vectors, attributes, None, progress)
+    }
+
+    /// [`upsert`](Self::upsert) of points that expire after this long, as if they were deleted
+    /// then: it fills the reserved column [`EXPIRES_AT`](crate::EXPIRES_AT), which may be given
+    /// among the attributes instead. Upserting a point again sets its time anew.
+    pub fn upsert_with_ttl(
+        &self,
+        ids: &Ids,
+        vectors: &Vectors<'_>,
+        attributes: Option<&RecordBatch>,
+        ttl: Duration,
+        progress: &Progress,
+    ) -> Result<()> {
+        write::upsert(self, ids, vectors, attributes, Some(ttl), progress)
     }
 
     /// Deletes points; unknown ids are ignored. How many there were. One atomic unit.

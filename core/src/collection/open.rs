@@ -70,11 +70,7 @@ pub(super) fn create_in(
     match fill(&directory, &config) {
         Ok(()) => {
             let manifest = Manifest::empty(&config);
-            let view = View {
-                config: Arc::new(config),
-                manifest: Arc::new(manifest),
-                segments: Vec::new(),
-            };
+            let view = View::new(Arc::new(config), Arc::new(manifest), Vec::new());
             let loaded = Loaded { view, wals: Vec::new(), next_unit: 1, tail: None };
             Ok(assemble(directory, path, loaded, Some(lock)))
         }
@@ -233,6 +229,7 @@ fn assemble(
 ) -> Collection {
     let Loaded { view, wals, next_unit, tail } = loaded;
     view.encode_pieces();
+    let latest_us = view.manifest.latest_us;
     let owner = lock.is_some().then(std::process::id);
     let committer = Committer {
         lock,
@@ -249,6 +246,7 @@ fn assemble(
         next_segment: view.manifest.next_segment.into(),
         config: RwLock::new(Arc::clone(&view.config)),
         view: RwLock::new(Some(Arc::new(view))),
+        latest_us: latest_us.into(),
         tail: Mutex::new(tail),
         owner,
         committer: Mutex::new(committer),

@@ -1,5 +1,7 @@
 //! A reader's view moves to the newest state. It writes nothing; what is open stays open.
 
+use std::sync::atomic::Ordering;
+
 use super::draft::Draft;
 use super::state::{self, live_version, read_log, replay_file};
 use super::{Shared, View, lock};
@@ -21,7 +23,7 @@ pub(super) fn refresh(shared: &Shared) -> Result<()> {
             let units = replay_file(&mut draft, &mut reader, &file, &view.config);
             if units.map_err(|unfit| unfit.at(&path))? > 0 {
                 let (config, manifest) = (view.config.clone(), view.manifest.clone());
-                shared.publish(View { config, manifest, segments: draft.finish()? });
+                shared.publish(View::new(config, manifest, draft.finish()?));
                 *tail = Some(reader);
             }
             return Ok(());
@@ -29,6 +31,7 @@ pub(super) fn refresh(shared: &Shared) -> Result<()> {
     }
     let loaded = state::read(&shared.directory, Some(view.config.memory), Some(&view))?;
     *tail = loaded.tail;
+    shared.latest_us.fetch_max(loaded.view.manifest.latest_us, Ordering::Relaxed);
     shared.publish(loaded.view);
     Ok(())
 }

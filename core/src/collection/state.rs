@@ -145,7 +145,7 @@ fn try_read(
         let open = before.and_then(|view| same_segment(view, record));
         segments.push(Arc::new(open_segment(directory, record, &config, open)?));
     }
-    let view = View { config: Arc::new(config), manifest: Arc::new(manifest), segments };
+    let view = View::new(Arc::new(config), Arc::new(manifest), segments);
     replay(directory, view)
 }
 
@@ -179,7 +179,7 @@ fn replay(directory: &Directory, mut view: View) -> std::result::Result<Loaded, 
         wals.push(reader.reached());
         tail = Some(reader);
     }
-    view.segments = draft.finish()?;
+    view = View::new(view.config, view.manifest, draft.finish()?);
     let next_unit = next_unit.unwrap_or_default().max(manifest.next_unit);
     Ok(Loaded { view, wals, next_unit, tail })
 }

@@ -10,9 +10,10 @@ use crate::error::Result;
 use crate::graph::BuildOptions;
 use crate::manifest::Manifest;
 use crate::segment::{Column, ColumnOut, IdRef, SegmentHandle};
+use crate::types::EXPIRES_AT;
 
 /// One state of a collection. Swapped whole; never changed.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct View {
     /// With the memory mode of the handle.
     pub(crate) config: Arc<CollectionConfig>,
@@ -20,6 +21,8 @@ pub(crate) struct View {
     pub(crate) manifest: Arc<Manifest>,
     /// Sealed ones first, each kind oldest first. An id is alive in one of them at most.
     pub(crate) segments: Vec<Arc<SegmentHandle>>,
+    /// Nothing expires before this time; the smallest while nobody has looked.
+    pub(crate) expires_us: i64,
 }
 
 /// Where a point is.
@@ -31,6 +34,16 @@ pub(crate) struct Place {
 }
 
 impl View {
+    pub(crate) fn new(
+        config: Arc<CollectionConfig>,
+        manifest: Arc<Manifest>,
+        segments: Vec<Arc<SegmentHandle>>,
+    ) -> Self {
+        let next = segments.iter().map(|h| h.expires_us.unwrap_or(i64::MIN)).min();
+        let expires = config.schema.position(EXPIRES_AT).and(next);
+        Self { config, manifest, segments, expires_us: expires.unwrap_or(i64::MAX) }
+    }
+
     /// Points alive.
     pub(crate) fn points(&self) -> u64 {
         self.segments.iter().map(|s| u64::from(s.alive())).sum()

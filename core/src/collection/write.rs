@@ -1,17 +1,20 @@
 //! The calls that change points: checked here, committed by [`super::group`].
 
-use arrow_array::RecordBatch;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::commit::Swap;
+use arrow_array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
+
+use super::commit::{Committer, Swap};
 use super::group::Request;
 use super::input::{Input, check_attributes, check_updates, wrong_id_type};
 use super::operation::{Operation, Update, encode_update, encode_upsert};
-use super::{Collection, Shared, lock, merge};
+use super::{Collection, Shared, View, lock, merge};
 use crate::config::{CollectionConfig, Progress};
 use crate::error::{Error, Result};
 use crate::manifest::{COLUMNS_MAX, ConfigRecord, Shape};
 use crate::segment::Rows;
-use crate::types::{AttributeType, Ids, Schema, Vectors};
+use crate::types::{AttributeType, EXPIRES_AT, Ids, Schema, Vectors};
 
 /// A call of more rows or bytes goes to a file of its own rather than through the log.
 const DIRECT_ROWS: usize = if cfg!(test) { 500 } else { 100_000 };
@@ -22,6 +25,7 @@ pub(super) fn upsert(
     ids: &Ids,
     vectors: &Vectors<'_>,
     attributes: Option<&RecordBatch>,
+    ttl: Option<Duration>,
     progress: &Progress,
 ) -> Result<()> {
     let shared = &collection.shared;
@@ -31,11 +35,17 @@ pub(super) fn upsert(
         return Err(Error::invalid("vectors", format!("{rows}, one an id"), found, ""));
     }
     progress.begin(rows as u64);
-    let config = shared.config();
+    let given = attributes.is_some_and(|batch| batch.column_by_name(EXPIRES_AT).is_some());
+    let config =
+        if given || ttl.is_some() { shared.config_with_expiry("upsert")? } else { shared.config() };
     let mut input = Input::new(&config);
     input.ids(ids)?;
     input.vectors("vectors", vectors)?;
-    let columns = check_attributes(&config, attributes, rows)?;
+    let mut columns = check_attributes(&config, attributes, rows)?;
+    let times = ttl.map(|ttl| times(shared, ttl, given, rows)).transpose()?;
+    if let (Some(times), Some(position)) = (&times, config.schema.position(EXPIRES_AT)) {
+        columns[position] = Some(times);
+    }
     input.attributes(&columns, rows)?;
     progress.check("upsert")?;
     shared.check_writable("upsert")?;
@@ -44,6 +54,17 @@ pub(super) fn upsert(
     }
     progress.advance(rows as u64);
     Ok(())
+}
+
+/// A column of the time at which these points expire.
+fn times(shared: &Shared, ttl: Duration, given: bool, rows: usize) -> Result<ArrayRef> {
+    if given {
+        let expected = "one of ttl and a column \"expires_at\"";
+        return Err(Error::invalid("ttl", expected, "both", "leave one of them out"));
+    }
+    let ttl = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
+    let time = shared.now_us().saturating_add(ttl);
+    Ok(Arc::new(TimestampMicrosecondArray::from_value(time, rows)))
 }
 
 /// Writes whole points as one unit.
@@ -73,8 +94,12 @@ pub(super) fn delete(collection: &Collection, ids: &Ids) -> Result<u64> {
 
 pub(super) fn update(collection: &Collection, ids: &Ids, attributes: &RecordBatch) -> Result<()> {
     let shared = &collection.shared;
-    let config = shared.config();
     shared.check_writable("update")?;
+    let config = if attributes.column_by_name(EXPIRES_AT).is_some() {
+        shared.config_with_expiry("update")?
+    } else {
+        shared.config()
+    };
     let mut checked = Input::new(&config);
     checked.ids(ids)?;
     let columns = check_updates(&config, attributes, ids.len())?;
@@ -93,7 +118,19 @@ pub(super) fn add_column(collection: &Collection, name: &str, kind: AttributeTyp
     committer.check("add_column")?;
     let view = shared.view("add_column")?;
     let columns = view.config.schema.columns().iter().cloned();
-    let schema = Schema::new(columns.chain([(name.to_owned(), kind)]))?;
+    // Only what is there already may have a reserved name.
+    Schema::new([(name.to_owned(), kind)])?;
+    let schema = Schema::stored(columns.chain([(name.to_owned(), kind)]))?;
+    change_schema(shared, &mut committer, &view, schema)
+}
+
+/// Gives a collection another schema: more columns. The view is the live one.
+pub(super) fn change_schema(
+    shared: &Shared,
+    committer: &mut Committer,
+    view: &View,
+    schema: Schema,
+) -> Result<()> {
     if schema.len() > COLUMNS_MAX {
         let found = format!("{} columns", schema.len());
         return Err(Error::invalid("schema", format!("at most {COLUMNS_MAX} columns"), found, ""));
@@ -101,5 +138,5 @@ pub(super) fn add_column(collection: &Collection, name: &str, kind: AttributeTyp
     let config = CollectionConfig { schema, ..CollectionConfig::clone(&view.config) };
     // As it was created, but for the columns.
     let stored = ConfigRecord { shape: Shape::of(&config), ..view.manifest.config.clone() };
-    Swap::of(&view).config(config, stored).run(shared, &mut committer)
+    Swap::of(view).config(config, stored).run(shared, committer)
 }

@@ -32,17 +32,33 @@ pub(crate) struct SegmentHandle {
     pub(crate) patch: Option<Arc<Patch>>,
     /// Whether values were replaced that the record doesn't know.
     pub(crate) patched: bool,
+    /// Nothing that is alive expires before this time; `None` while nobody has looked.
+    pub(crate) expires_us: Option<i64>,
 }
 
 impl SegmentHandle {
     /// A segment in a file, unchanged.
     pub(crate) fn sealed(record: SegmentRecord, segment: Arc<Segment>) -> Self {
-        Self { origin: Origin::Sealed(record), segment, dead: None, patch: None, patched: false }
+        Self {
+            origin: Origin::Sealed(record),
+            segment,
+            dead: None,
+            patch: None,
+            patched: false,
+            expires_us: None,
+        }
     }
 
     /// A segment in memory, unchanged.
     pub(crate) fn growing(wal: u64, segment: Arc<Segment>) -> Self {
-        Self { origin: Origin::Growing(wal), segment, dead: None, patch: None, patched: false }
+        Self {
+            origin: Origin::Growing(wal),
+            segment,
+            dead: None,
+            patch: None,
+            patched: false,
+            expires_us: None,
+        }
     }
 
     /// What the manifest knows of it; `None` while it is growing.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
+
+import numpy as np
 
 from . import _checks, _core, _inputs
 from ._decay import Decay
@@ -14,6 +17,7 @@ from ._progress import bar
 from ._report import Report, html_table
 from ._result import SearchResult
 from ._table import Table
+from ._times import duration_us
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Metric: TypeAlias = Literal["cosine", "ip", "l2"]
@@ -225,7 +229,12 @@ class Collection:
         return dict(self._config.schema)
 
     def upsert(
-        self, ids: Any, vectors: Any, attributes: Any = None, *, progress: bool = False
+        self,
+        ids: Any,
+        vectors: Any,
+        attributes: Any = None,
+        ttl: str | timedelta | np.timedelta64 | None = None,
+        progress: bool = False,
     ) -> None:
         """Write whole points; those whose id is there already are replaced.
 
@@ -242,7 +251,11 @@ class Collection:
             is read in place must not be changed by other threads before the call returns.
         attributes : dict, DataFrame or object with ``__arrow_c_stream__``, optional
             Every column of the schema, n rows each. None: all null. Columns are lists, numpy
-            arrays (NaN and NaT mean null), Series or Arrow arrays.
+            arrays (NaN and NaT mean null), Series or Arrow arrays. A column ``expires_at`` of
+            times is always allowed: a point is gone from its time on, null means never.
+        ttl : str, datetime.timedelta or numpy.timedelta64, optional
+            Fills ``expires_at``: the points are gone after so long, for example "7d". Upserting
+            a point again sets its time anew.
         progress : bool
             Whether to show a tqdm bar.
 
@@ -258,7 +271,9 @@ class Collection:
         rows, _ = _inputs.matrix(vectors, self.dim, "vectors")
         columns = _inputs.attributes(attributes, self._config.schema)
         with bar(progress, "upsert") as tick:
-            self._core.upsert(_inputs.ids(ids, "ids"), rows, columns, tick)
+            ttl_us = None if ttl is None else duration_us(ttl, "ttl")
+            self._core.upsert(_inputs.ids(ids, "ids"), rows, (columns, ttl_us), tick)
+        self._config = Report(self._core.config())
 
     def update(self, ids: Any, attributes: Any) -> None:
         """Replace attribute values of points; vectors and other columns stay.
@@ -285,6 +300,7 @@ class Collection:
         if columns is None:
             raise TypeError("attributes: expected the columns to change, found None")
         self._core.update(_inputs.ids(ids, "ids"), columns)
+        self._config = Report(self._core.config())
 
     def delete(self, ids: Any) -> int:
         """Delete points; unknown ids are ignored. One atomic unit.

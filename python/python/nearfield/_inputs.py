@@ -89,7 +89,8 @@ def attributes(value: Any, schema: Mapping[str, str]) -> Any:
                 raise InvalidTypeError(
                     f"attributes: expected column names of type str, found {shown(name)}"
                 )
-            pairs.append((name, _column(value[name], name, schema.get(name))))
+            kind = "timestamp" if name == "expires_at" else schema.get(name)
+            pairs.append((name, _column(value[name], name, kind)))
         return pairs
     if _speaks_arrow(value):
         return value

@@ -49,7 +49,9 @@ fn from_pairs(
         let (name, value) = pair.extract::<(String, Bound<'_, PyAny>)>()?;
         let argument = format!("column {name:?}");
         let known = schema.columns().iter().find(|(known, _)| *known == name);
-        let Some((_, kind)) = known else {
+        // The column of this name is there once it is needed.
+        let expiry = (name == nearfield::EXPIRES_AT).then_some(&AttributeType::Timestamp);
+        let Some(kind) = known.map(|(_, kind)| kind).or(expiry) else {
             let known: Vec<_> = schema.columns().iter().map(|c| format!("{:?}", c.0)).collect();
             let expected = if known.is_empty() {
                 "no columns (the schema has none)".to_owned()
