@@ -120,6 +120,9 @@ fn lead_group(shared: &Shared, requests: Vec<Request>) -> Vec<Result<u64>> {
     let count = requests.len();
     match try_lead(shared, requests) {
         Ok(outcomes) => outcomes,
+        Err(Error::Closed { operation }) => {
+            (0..count).map(|_| Err(Error::Closed { operation })).collect()
+        }
         Err(error) => {
             // The first learns what it was, the others that it was.
             let cause = error.to_string();

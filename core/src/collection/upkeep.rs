@@ -19,7 +19,7 @@ const SEAL: Size = Size { rows: if cfg!(test) { 40 } else { 8_192 }, bytes: 64 <
 /// and one large index takes less work than many small ones.
 const BURST: Size = Size { rows: if cfg!(test) { 40 } else { 50_000 }, bytes: 128 << 20 };
 /// Growing points and bytes at which writers wait.
-const MOST: Size = Size { rows: if cfg!(test) { 130 } else { 100_000 }, bytes: 512 << 20 };
+const MOST: Size = Size { rows: if cfg!(test) { 300 } else { 100_000 }, bytes: 512 << 20 };
 /// A file of the log ends at so many points or bytes.
 const ACTIVE: Size = Size { rows: if cfg!(test) { 60 } else { 100_000 }, bytes: 256 << 20 };
 /// Points that come fast: so many in so long.
