@@ -96,11 +96,15 @@ pub struct LoadOptions {
     pub id: Option<String>,
     /// Column of the vectors.
     pub vector: String,
+    /// What tells this source from any other, for example its files with their sizes and times.
+    /// With it a load that was cut short, by whatever, goes on where it stopped when the same
+    /// source is loaded again: what was read is kept in the collection's directory meanwhile.
+    pub source: Option<String>,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { id: Some("id".into()), vector: "vector".into() }
+        Self { id: Some("id".into()), vector: "vector".into(), source: None }
     }
 }
 
@@ -111,6 +115,8 @@ pub struct LoadReport {
     pub points: u64,
     /// Columns of the source that the schema does not name.
     pub skipped_columns: Vec<String>,
+    /// Rows of the source that an earlier load had read, which was cut short.
+    pub resumed: u64,
 }
 
 /// What an imported collection is, beyond what the dump says: its ids, vectors and graph.

@@ -2,14 +2,20 @@
 
 mod common;
 
+use std::convert::Infallible;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::builder::{Float16Builder, Float64Builder, LargeListBuilder, ListBuilder};
-use arrow_array::{ArrayRef, Int32Array, RecordBatch, StringArray};
+use arrow_array::{
+    ArrayRef, FixedSizeListArray, Float32Array, Int32Array, RecordBatch, StringArray, UInt64Array,
+};
+use arrow_schema::{DataType, Field};
 use common::{attributes, batch, components, config, files, ids, only_segment, open, source};
 use half::f16;
 use nearfield::{
-    Collection, CollectionConfig, Error, IdType, Ids, LoadOptions, Metric, Mode, Progress, Vectors,
+    Collection, CollectionConfig, Error, IdType, Ids, LoadOptions, Metric, Mode, OpenOptions,
+    Progress, Vectors,
 };
 
 const DIM: usize = 16;
@@ -82,7 +88,7 @@ fn vectors_may_be_plain_lists_and_ids_row_numbers() {
             RecordBatch::try_from_iter([("text", text), ("emb", list), ("more", more)]).unwrap()
         })
         .collect();
-    let options = LoadOptions { id: None, vector: "emb".to_owned() };
+    let options = LoadOptions { id: None, vector: "emb".to_owned(), source: None };
     let report = collection.load(source(batches), &options, &Progress::new()).unwrap();
     assert_eq!((report.points, report.skipped_columns), (8, vec!["text".into(), "more".into()]));
     let points = collection.get(&Ids::U64(vec![3, 4, 8]), true).unwrap();
@@ -137,7 +143,7 @@ fn an_interrupted_or_failed_call_leaves_the_old_state() {
         if i == 3 {
             inside.cancel();
         }
-        Ok::<_, std::convert::Infallible>(b)
+        Ok::<_, Infallible>(b)
     });
     let error = collection.load(batches, &LoadOptions::default(), &progress).unwrap_err();
     assert!(matches!(error, Error::Interrupted { operation: "load" }), "{error}");
@@ -159,4 +165,50 @@ fn an_interrupted_or_failed_call_leaves_the_old_state() {
     // And the handle still writes.
     common::upsert(&collection, 1100, 1200);
     assert_eq!(open(&path, Mode::Read).unwrap().len(), 1200);
+}
+
+#[test]
+fn a_load_that_was_cut_short_goes_on_where_it_stopped() {
+    const ROWS: usize = 75_000;
+    let dir = tempfile::tempdir().unwrap();
+    let config = CollectionConfig::new(2, Metric::L2);
+    let batches = || {
+        (0..ROWS).step_by(10_000).map(|start| {
+            let rows = start..(start + 10_000).min(ROWS);
+            // Some ids come twice, in other parts.
+            let ids = UInt64Array::from_iter_values(rows.clone().map(|r| (r % 70_000) as u64));
+            let item = Arc::new(Field::new_list_field(DataType::Float32, false));
+            let values = rows.flat_map(|r| [(r % 977) as f32, (r / 977) as f32]);
+            let values = Arc::new(Float32Array::from_iter_values(values));
+            let vectors = FixedSizeListArray::new(item, 2, values, None);
+            let columns: [(&str, ArrayRef); 2] =
+                [("id", Arc::new(ids)), ("vector", Arc::new(vectors))];
+            Ok::<_, Infallible>(RecordBatch::try_from_iter(columns).unwrap())
+        })
+    };
+    let options = LoadOptions { source: Some("rows".to_owned()), ..LoadOptions::default() };
+    let whole = Collection::create(dir.path().join("whole.nf"), config.clone()).unwrap();
+    let report = whole.load(batches(), &LoadOptions::default(), &Progress::new()).unwrap();
+    assert_eq!((report.points, report.resumed), (70_000, 0));
+
+    let path = dir.path().join("cut.nf");
+    let cut = Collection::create(&path, config).unwrap();
+    let progress = Progress::new();
+    let until = |n: usize| {
+        let progress = progress.clone();
+        batches().inspect(move |_| {
+            if progress.get().0 >= n as u64 {
+                progress.cancel();
+            }
+        })
+    };
+    assert!(matches!(cut.load(until(50_000), &options, &progress), Err(Error::Interrupted { .. })));
+    assert!(cut.is_empty() && path.join("load").exists());
+    drop(cut);
+    let cut = Collection::open(&path, OpenOptions { mode: Mode::Write, memory: None }).unwrap();
+    let report = cut.load(batches(), &options, &Progress::new()).unwrap();
+    assert_eq!((report.points, report.resumed), (70_000, 40_000));
+    assert!(!path.join("load").exists());
+    let bytes = |path: &Path| std::fs::read(path.join("segments/1.seg")).unwrap();
+    assert!(bytes(&path) == bytes(&dir.path().join("whole.nf")), "other bytes");
 }

@@ -35,6 +35,6 @@ mod source;
 
 pub use error::{Position, Problem, ReadError, Result};
 pub use infer::{InferError, InferOptions, Inferred, infer};
-pub use many::open_all;
+pub use many::{describe, open_all};
 pub use options::{DIM_MAX, ReadOptions};
 pub use source::{EXTENSIONS, Source, open};

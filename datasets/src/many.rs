@@ -1,5 +1,6 @@
 //! Several files as one source: a glob, sorted by path.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use arrow_array::RecordBatch;
@@ -55,6 +56,23 @@ pub fn open_all(pattern: &str, options: &ReadOptions) -> Result<Source> {
         options: options.clone(),
     };
     Ok(Source::new(schema, rows, chain))
+}
+
+/// The files that match these patterns, with their lengths and times: another text once one of
+/// them has been changed. Files that can't be asked are left out.
+#[must_use]
+pub fn describe<'a>(patterns: impl IntoIterator<Item = &'a str>) -> String {
+    let mut text = String::new();
+    for pattern in patterns {
+        let plain = Path::new(pattern).exists();
+        let paths = if plain { vec![pattern.into()] } else { expand(pattern).unwrap_or_default() };
+        for path in paths {
+            let Ok(meta) = path.metadata() else { continue };
+            let path = path.canonicalize().unwrap_or(path);
+            let _ = writeln!(text, "{} {} {:?}", path.display(), meta.len(), meta.modified().ok());
+        }
+    }
+    text
 }
 
 fn expand(pattern: &str) -> Result<Vec<PathBuf>> {

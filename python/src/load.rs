@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{Field, Schema as ArrowSchema};
 use nearfield::{CollectionConfig, Error, Ids, LoadOptions, Result};
-use nearfield_datasets::{ReadError, ReadOptions, Source, open_all};
+use nearfield_datasets::{ReadError, ReadOptions, Source, describe, open_all};
 use pyo3::prelude::*;
 
 use crate::convert;
@@ -84,6 +84,7 @@ impl Wanted {
         let options = LoadOptions {
             id: self.id_column(&columns),
             vector: self.vector.clone().unwrap_or_else(|| VECTOR.into()),
+            source: self.describe(),
         };
         let read: Vec<String> =
             columns.iter().filter(|name| self.is_read(name, &options)).cloned().collect();
@@ -100,6 +101,17 @@ impl Wanted {
             Some(IdSource::Values(ids)) => with_values(sources, &ids, rows)?,
         };
         Ok(Opened { batches, options, skipped, rows: rows.unwrap_or(0) })
+    }
+
+    /// What tells these files from others; `None` where ids in memory belong to them.
+    fn describe(&self) -> Option<String> {
+        let ids = match &self.ids {
+            None => None,
+            Some(IdSource::File(path)) => Some(path.as_str()),
+            Some(IdSource::Values(_)) => return None,
+        };
+        let files = describe(self.paths.iter().map(String::as_str).chain(ids));
+        Some(format!("{:?} {:?}\n{files}", self.id, self.vector))
     }
 
     /// A plain vector file holds no ids: its rows are numbered.

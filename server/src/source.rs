@@ -6,7 +6,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::SchemaRef;
 use nearfield::{AttributeType, CollectionConfig, LoadOptions, Metric, Schema};
 use nearfield_datasets::{
-    InferOptions, Inferred, ReadError, ReadOptions, Source, infer, open, open_all,
+    InferOptions, Inferred, ReadError, ReadOptions, Source, describe, infer, open, open_all,
 };
 
 use crate::commands::{Error, Result, Storage};
@@ -73,6 +73,12 @@ impl Files {
         Ok(Some((rows, bytes.saturating_mul(rows) / (sample.num_rows() as u64).max(1))))
     }
 
+    /// What tells these files from others, or from themselves once changed.
+    pub fn describe(&self) -> String {
+        let ids = self.ids.as_deref().and_then(Path::to_str);
+        describe(self.patterns.iter().map(String::as_str).chain(ids))
+    }
+
     /// Every batch of every file, in order; one pattern is open at a time.
     pub fn batches(&self) -> impl Iterator<Item = std::result::Result<RecordBatch, ReadError>> {
         self.patterns.iter().flat_map(|pattern| {
@@ -99,7 +105,7 @@ fn columns(schema: &SchemaRef) -> Vec<String> {
 
 /// The columns to load.
 pub fn load_options(inferred: &Inferred) -> LoadOptions {
-    LoadOptions { id: inferred.id.clone(), vector: inferred.vector.clone() }
+    LoadOptions { id: inferred.id.clone(), vector: inferred.vector.clone(), source: None }
 }
 
 /// The configuration of a new collection for what was inferred; `storage` says the rest.

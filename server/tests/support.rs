@@ -86,7 +86,7 @@ impl Dir {
         };
         let collection = Collection::create(&path, config).expect("created");
         let batches = [Ok::<_, Infallible>(points(&[0.0, 10.0, 20.0, 90.0]))];
-        let options = LoadOptions { id: Some("id".into()), vector: "embedding".into() };
+        let options = LoadOptions { vector: "embedding".into(), ..LoadOptions::default() };
         collection.load(batches.into_iter(), &options, &Progress::new()).expect("loaded");
         collection.close().expect("closed");
         path

@@ -26,6 +26,17 @@ impl<'a> Input<'a> {
         Self { config, rows: Rows::new(config), vectors: 0 }
     }
 
+    /// Goes on after rows that were checked before.
+    pub(super) fn resume(&mut self, rows: Rows) {
+        self.vectors = rows.len() as u64;
+        self.rows = rows;
+    }
+
+    /// The rows so far.
+    pub(super) fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
     /// Rows so far.
     pub(super) fn len(&self) -> usize {
         self.rows.len()

@@ -10,13 +10,29 @@ use arrow_schema::DataType;
 use super::commit::write_sealed;
 use super::estimate::{Budget, Points};
 use super::input::{Input, column_of, wrong_id_type};
+use super::spool::{self, Spool};
 use super::{Collection, merge, pool};
 use crate::config::{CollectionConfig, LoadOptions, LoadReport, Progress};
 use crate::error::{Error, Result};
 use crate::segment::attributes::ListRows;
 use crate::types::{EXPIRES_AT, IdType, Ids, VectorData, Vectors};
 
+/// See [`Collection::load`]. What was read is kept where the call was cut short, and only there.
 pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
+    collection: &Collection,
+    batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
+    options: &LoadOptions,
+    progress: &Progress,
+) -> Result<LoadReport> {
+    let loaded = try_load(collection, batches, options, progress);
+    let over = !matches!(loaded, Err(Error::Interrupted { .. } | Error::Io { .. }));
+    if options.source.is_some() && over && collection.is_writable() {
+        spool::clear(&collection.shared.directory);
+    }
+    loaded
+}
+
+fn try_load<E: std::error::Error + Send + Sync + 'static>(
     collection: &Collection,
     batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
     options: &LoadOptions,
@@ -35,12 +51,31 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     let mut input = Input::new(&config);
     let mut report = LoadReport::default();
     progress.begin(0);
+    let source = options.source.as_deref();
+    let mut spool = match source.map(|source| Spool::open(shared, &config, source)).transpose()? {
+        Some(Some((spool, rows))) => {
+            input.resume(rows);
+            Some(spool)
+        }
+        _ => None,
+    };
+    let skip = spool.as_ref().map_or(0, Spool::rows);
+    report.resumed = skip as u64;
+    let mut read = 0;
     for batch in batches {
         let batch = batch.map_err(|e| Error::Source(Box::new(e)))?;
-        take_batch(&config, &mut input, &batch, options, &mut report)?;
+        let known = batch.num_rows().min(skip.saturating_sub(read));
+        read += batch.num_rows();
         attributes += attribute_bytes(&config, &batch);
+        if known < batch.num_rows() {
+            let batch = batch.slice(known, batch.num_rows() - known);
+            take_batch(&config, &mut input, &batch, options, &mut report)?;
+        }
         budget.check(Points { count: input.len() as u64, attributes, mapped: 0 })?;
         progress.advance(batch.num_rows() as u64);
+        if let Some(spool) = &mut spool {
+            spool.advance(input.rows(), read)?;
+        }
         progress.check("load")?;
     }
     let rows = input.len();

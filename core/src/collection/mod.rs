@@ -28,6 +28,7 @@ mod pool;
 mod refresh;
 mod search;
 mod snapshot;
+mod spool;
 mod state;
 mod stats;
 mod upkeep;

@@ -1,5 +1,7 @@
 //! Points gathered in memory, in the order in which they were written.
 
+use std::ops::Range;
+
 use rayon::slice::ParallelSliceMut;
 
 use super::attributes::ColumnBuffer;
@@ -85,6 +87,23 @@ impl Rows {
             column.append_slots(&handle.attribute(position, column.kind())?, slots)?;
         }
         Ok(())
+    }
+
+    /// A copy of some rows.
+    pub(crate) fn range(&self, config: &CollectionConfig, rows: Range<usize>) -> Self {
+        let row_bytes = self.vectors.len() / self.len().max(1);
+        let mut copy = Self::new(config);
+        match (&mut copy.ids, &self.ids) {
+            (Ids::U64(out), Ids::U64(ids)) => out.extend_from_slice(&ids[rows.clone()]),
+            (Ids::Str(out), Ids::Str(ids)) => out.extend_from_slice(&ids[rows.clone()]),
+            _ => {}
+        }
+        let bytes = rows.start * row_bytes..rows.end * row_bytes;
+        copy.vectors.extend_from_slice(&self.vectors[bytes]);
+        for (out, column) in copy.columns.iter_mut().zip(&self.columns) {
+            column.values(rows.clone(), |value| out.push(value));
+        }
+        copy
     }
 
     /// Appends other points of the same collection.

@@ -25,7 +25,8 @@ Example:
 
 Reads .parquet, .arrow, .npy, .fvecs, .bvecs, .fbin, .u8bin and .i8bin. A new collection takes its
 schema, dimension and types from the first rows; `create` one to choose them. An id that is in the
-collection is replaced. A load is applied whole or not at all.";
+collection is replaced. A load is applied whole or not at all; one that was interrupted or killed goes
+on where it stopped when the same files are loaded again.";
 
 /// Load points from files
 #[derive(Debug, clap::Args)]
@@ -70,7 +71,9 @@ pub fn run(args: &Args, out: &Output) -> Result<()> {
         out.line(&memory_line(&memory))?;
     }
     let start = Instant::now();
-    let options = source::load_options(&inferred);
+    let columns = source::load_options(&inferred);
+    let source = format!("{:?} {:?}\n{}", columns.id, columns.vector, files.describe());
+    let options = LoadOptions { source: Some(source), ..columns };
     let report = fill(collection, created, files.batches(), &options)?;
     write_report(&report, &schema, created, (start.elapsed(), memory), out)
 }
@@ -88,7 +91,9 @@ pub fn fill(
         collection.close()?;
         Ok(report)
     });
-    if loaded.is_err() && created {
+    // What an interrupted one has read is there for the next.
+    let resumable = matches!(&loaded, Err(nearfield::Error::Interrupted { .. }));
+    if loaded.is_err() && created && !(resumable && options.source.is_some()) {
         let path = collection.path().map(Path::to_owned);
         // What went wrong first is what is told.
         let _ = collection.close();
