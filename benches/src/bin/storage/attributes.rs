@@ -7,7 +7,7 @@ use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use nearfield::{AttributeType, Collection, CollectionConfig, Ids, Progress, Schema};
 
 use crate::Outcome;
-use crate::support::{Bench, config, line};
+use crate::support::{Bench, config, data, line};
 
 /// Points of a call.
 const CALL: usize = 1_000;
@@ -22,7 +22,7 @@ fn values(call: usize) -> Result<RecordBatch, Box<dyn std::error::Error>> {
 }
 
 pub(crate) fn run(bench: &Bench) -> Outcome {
-    let (data, _) = bench.data(bench.points, 0);
+    let (data, _) = data(bench.points, 0);
     let schema = [("score", AttributeType::I64), ("flair", AttributeType::Keyword)];
     let schema = Schema::new(schema.map(|(name, kind)| (name.to_owned(), kind)))?;
     let config = CollectionConfig { schema, ..config() };

@@ -9,7 +9,7 @@ use nearfield::{Collection, Effort, Ids, Progress};
 use nearfield_bench::{Data, K, recall};
 
 use crate::Outcome;
-use crate::support::{BATCH, Bench, bytes_on_disk, config, line, settle};
+use crate::support::{BATCH, Bench, bytes_on_disk, config, data, line, settle};
 
 /// The effort at which recall is compared.
 const EFFORT: Effort = Effort::Ef(64);
@@ -118,7 +118,7 @@ fn replace_all(collection: &Collection, data: &Data, row_of: &mut [usize]) -> Ou
 }
 
 pub(crate) fn run(bench: &Bench) -> Outcome {
-    let (data, queries) = bench.data(bench.points, 1_000);
+    let (data, queries) = data(bench.points, 1_000);
     deletes(bench, &data, &queries, 30)?;
     deletes(bench, &data, &queries, 50)?;
     generations(bench, &data, &queries)?;

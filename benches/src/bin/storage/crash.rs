@@ -7,7 +7,7 @@ use std::time::Instant;
 use nearfield::{Collection, Mode, OpenOptions, SearchRequest, Vectors};
 
 use crate::Outcome;
-use crate::support::{BATCH, Bench, DIM, config, line, upsert};
+use crate::support::{BATCH, Bench, DIM, config, data, line, upsert};
 
 /// Bytes of vectors in the log.
 const BYTES: usize = 64 << 20;
@@ -17,7 +17,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     // It ends by its own hand, without closing; that is no failure of ours.
     Command::new(std::env::current_exe()?).arg("child-crash").arg(&path).status()?;
     let points = BYTES / (DIM * 4);
-    let (data, _) = bench.data(points, 0);
+    let (data, _) = data(points, 0);
     let log: u64 = std::fs::read_dir(path.join("wal"))?
         .flatten()
         .filter_map(|e| e.metadata().ok())
@@ -30,7 +30,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         let found = collection.search(&vector, &SearchRequest::new(1))?;
         let took = begin.elapsed().as_secs_f64();
         assert_eq!((collection.len(), found.counts[0]), (points as u64, 1));
-        let text = format!("{:.2} s", took);
+        let text = format!("{took:.2} s");
         let what = format!("open and search after a crash with {} MiB of log, {what}", log >> 20);
         line(&what, text, "< 1 s");
     }
@@ -41,9 +41,8 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
 /// Writes the points and is gone.
 pub(crate) fn child(args: &[String]) -> Outcome {
     let path = Path::new(args.first().ok_or("a path")?);
-    let bench = Bench::new(path.with_extension("parent"))?;
     let points = BYTES / (DIM * 4);
-    let (data, _) = bench.data(points, 0);
+    let (data, _) = data(points, 0);
     let collection = Collection::create(path, config())?;
     for start in (0..points).step_by(BATCH) {
         upsert(&collection, &data, start..(start + BATCH).min(points), 0)?;

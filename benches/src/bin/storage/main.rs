@@ -24,8 +24,10 @@ use support::Bench;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
+type Measure = fn(&Bench) -> Outcome;
+
 /// Names of the rows, and what measures each.
-const ROWS: [(&str, fn(&Bench) -> Outcome); 8] = [
+const ROWS: [(&str, Measure); 8] = [
     ("disk", disk::run),
     ("upserts", upserts::batches),
     ("singles", upserts::singles),
@@ -59,7 +61,7 @@ fn main() -> Outcome {
             name => return Err(format!("no row {name}").into()),
         }
     }
-    println!("{:<58} {:>22}  {}", "what", "measured", "to reach");
+    support::line("what", "measured", "to reach");
     for (name, run) in ROWS {
         if wanted.is_empty() || wanted.iter().any(|row| row == name) {
             run(&bench)?;

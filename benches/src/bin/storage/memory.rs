@@ -7,11 +7,11 @@ use nearfield::{Collection, LoadOptions, Progress};
 use nearfield_datasets::ReadOptions;
 
 use crate::Outcome;
-use crate::support::{Bench, config, line};
+use crate::support::{Bench, config, data, line};
 
 pub(crate) fn run(bench: &Bench) -> Outcome {
     let file = bench.path("memory")?.with_extension("npy");
-    bench.data(bench.million, 0).0.write_npy(&file)?;
+    data(bench.million, 0).0.write_npy(&file)?;
     let path = bench.path("memory")?;
     let output = Command::new(std::env::current_exe()?)
         .arg("child-memory")
@@ -24,9 +24,16 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     let text = String::from_utf8(output.stdout)?;
     let numbers: Vec<f64> = text.split_whitespace().filter_map(|n| n.parse().ok()).collect();
     let [stated, peak] = numbers[..] else { return Err(text.into()) };
-    let what =
-        format!("memory of loading {}, stated {:.2} GiB", bench.million, stated / (1 << 30) as f64);
-    line(&what, format!("{:.2} GiB, {:.3}", peak / (1 << 30) as f64, peak / stated), "0.85 to 1.0");
+    let what = format!(
+        "memory of loading {}, stated {:.2} GiB",
+        bench.million,
+        stated / f64::from(1 << 30)
+    );
+    line(
+        &what,
+        format!("{:.2} GiB, {:.3}", peak / f64::from(1 << 30), peak / stated),
+        "0.85 to 1.0",
+    );
     std::fs::remove_file(&file)?;
     bench.path("memory")?;
     Ok(())

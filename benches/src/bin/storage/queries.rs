@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nearfield::{Collection, LoadOptions, Progress};
 
 use crate::Outcome;
-use crate::support::{Bench, config, latencies, line, percentile, settle, upsert};
+use crate::support::{Bench, config, data, latencies, line, percentile, settle, upsert};
 
 /// Points that arrive a second, and a call.
 const RATE: usize = 5_000;
@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(bench: &Bench) -> Outcome {
     let arriving = RATE * LONG.as_secs() as usize;
-    let (data, queries) = bench.data(bench.points + arriving, 2_000);
+    let (data, queries) = data(bench.points + arriving, 2_000);
     let path = bench.path("queries")?;
     let collection = Collection::create(&path, config())?;
     let first = data.range(0..bench.points);
@@ -51,8 +51,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     let p = |times: &[Duration]| {
         format!("{:.0} / {:.0}", percentile(times, 0.5), percentile(times, 0.99))
     };
-    let micros = "microseconds";
-    line(&format!("queries, p50 / p99 before, {}", micros), p(&before), "-");
+    line("queries, p50 / p99 before, microseconds", p(&before), "-");
     let rate = arrived as f64 / LONG.as_secs_f64();
     line(
         &format!("while {rate:.0} upserts/s arrive ({segments} segments at the end)"),

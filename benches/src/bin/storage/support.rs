@@ -37,11 +37,11 @@ impl Bench {
             _ => Ok(path),
         }
     }
+}
 
-    /// Points and queries of the same clusters.
-    pub(crate) fn data(&self, points: usize, queries: usize) -> (Data, Data) {
-        Data::clustered(Shape { rows: points, dim: DIM, seed: 7 }, queries)
-    }
+/// Points and queries of the same clusters.
+pub(crate) fn data(points: usize, queries: usize) -> (Data, Data) {
+    Data::clustered(Shape { rows: points, dim: DIM, seed: 7 }, queries)
 }
 
 /// A line of the report.

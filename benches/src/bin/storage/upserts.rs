@@ -8,13 +8,13 @@ use nearfield::{Collection, LoadOptions, Progress};
 
 use crate::Outcome;
 use crate::disk::probe;
-use crate::support::{BATCH, Bench, DIM, config, line, settle, upsert};
+use crate::support::{BATCH, Bench, DIM, config, data, line, settle, upsert};
 
 /// Points of the burst.
 const BURST: usize = 50_000;
 
 pub(crate) fn batches(bench: &Bench) -> Outcome {
-    let (data, _) = bench.data(bench.points.max(BURST), 0);
+    let (data, _) = data(bench.points.max(BURST), 0);
     let (disk, _) = probe(bench, BATCH * DIM * 4, Duration::from_secs(2))?;
     let path = bench.path("upserts")?;
     let collection = Collection::create(&path, config())?;
@@ -55,7 +55,7 @@ pub(crate) fn batches(bench: &Bench) -> Outcome {
 
 /// Points a second that `writers` threads write, one a call.
 fn rate(bench: &Bench, writers: usize) -> Result<f64, Box<dyn std::error::Error>> {
-    let (data, _) = bench.data(20_000, 0);
+    let (data, _) = data(20_000, 0);
     let path = bench.path("singles")?;
     let collection = Collection::create(&path, config())?;
     let (next, begin) = (AtomicUsize::new(0), Instant::now());
