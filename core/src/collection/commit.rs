@@ -66,6 +66,13 @@ impl Committer {
         self.wals.iter().copied().chain(last).collect()
     }
 
+    /// Whether the log has so many bytes or files.
+    pub(super) fn log_is_long(&self, bytes: u64, files: usize) -> bool {
+        let open = self.wal.as_ref().map_or(0, wal::Writer::length);
+        let closed: u64 = self.wals.iter().map(|mark| mark.length).sum();
+        open + closed >= bytes || self.wals.len() >= files
+    }
+
     /// Whether a manifest says that everything is there that is.
     pub(super) fn is_marked(&self, manifest: &Manifest) -> bool {
         let last = self.wal.as_ref().map(|wal| (wal.durable(), wal.length()));

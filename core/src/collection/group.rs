@@ -123,6 +123,14 @@ fn lead_group(shared: &Shared, requests: Vec<Request>) -> Vec<Result<u64>> {
         Err(Error::Closed { operation }) => {
             (0..count).map(|_| Err(Error::Closed { operation })).collect()
         }
+        // A failure that changed nothing: all may try again.
+        Err(Error::Io { path, operation, source })
+            if lock(&shared.committer).poisoned.is_none() =>
+        {
+            let again = || std::io::Error::new(source.kind(), source.to_string());
+            let same = |_| Err(Error::Io { path: path.clone(), operation, source: again() });
+            (0..count).map(same).collect()
+        }
         Err(error) => {
             // The first learns what it was, the others that it was.
             let cause = error.to_string();

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::commit::Committer;
+use super::commit::{Committer, Swap};
 use super::worker::{Role, Worker};
 use super::{Shared, View, lock, merge, pool};
 use crate::compaction::{Meta, plan};
@@ -24,8 +24,10 @@ const MOST: Size = Size { rows: if cfg!(test) { 300 } else { 100_000 }, bytes: 5
 const ACTIVE: Size = Size { rows: if cfg!(test) { 60 } else { 100_000 }, bytes: 256 << 20 };
 /// Points that come fast: so many in so long.
 const FAST: (u64, Duration) = (1_000, Duration::from_millis(50));
-/// Files of the log at which what is in them is sealed, however little.
-const SEAL_WALS: usize = 8;
+/// Bytes and files of the log at which what is in them is sealed or saved, however little is
+/// growing: it is read whole when the collection is opened.
+const LOG_BYTES: u64 = if cfg!(test) { 6_000 } else { 128 << 20 };
+const LOG_FILES: usize = 8;
 /// Segments at which a call that adds one lets the merges catch up.
 const SEGMENTS_MANY: usize = 6;
 /// Bytes a second that merges write, so that the log has the disk to itself most of the time.
@@ -117,12 +119,19 @@ impl Shared {
             committer.check("merge")?;
             let view = self.view("merge")?;
             let grown = grown(&view, 0).0;
-            let wals = committer.wals.len();
-            if !grown.reaches(SEAL) && (wals < SEAL_WALS || grown.rows == 0) {
+            if !grown.reaches(SEAL) && !committer.log_is_long(LOG_BYTES, LOG_FILES) {
                 return Ok(false);
             }
             committer.freeze()?;
-            (pieces(&view), grown)
+            let pieces = pieces(&view);
+            if pieces.is_empty() {
+                // Deletes and updates alone: they are saved beside the segments.
+                let through = committer.next_wal - 1;
+                let segments = view.segments.clone();
+                Swap::of(&view).segments(segments, through).run(self, &mut committer)?;
+                return Ok(true);
+            }
+            (pieces, grown)
         };
         // With as many threads as there are once writers may have to wait.
         let threads = if grown.reaches(BURST) { pool()? } else { pool::sealing()? };
