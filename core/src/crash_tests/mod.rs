@@ -6,6 +6,7 @@
 //! states that the acknowledged steps allow. The runners print how many distinct cases they saw.
 
 mod canaries;
+mod churn;
 mod crashes;
 mod damage;
 mod data;
@@ -38,6 +39,12 @@ fn report(line: impl Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
+/// How many cases are tried at once: `NEARFIELD_TEST_THREADS`, else one a core.
+fn threads() -> usize {
+    let chosen = std::env::var("NEARFIELD_TEST_THREADS").ok().and_then(|n| n.parse().ok());
+    chosen.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from))
+}
+
 /// Does this to all items, on threads of its own (those of the pool would start the next item
 /// while they wait for a part of this one); the first failure.
 fn on_all<T: Sync>(
@@ -58,7 +65,7 @@ fn on_all<T: Sync>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+        for _ in 0..threads() {
             scope.spawn(work);
         }
     });
