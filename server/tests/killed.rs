@@ -115,7 +115,10 @@ fn t4_a_killed_command_loses_nothing_that_was_acknowledged() {
                 }
                 let set = ["--set".to_owned(), format!("n={call}")];
                 let all = [vec!["update".to_owned(), at.clone()], words(&there), set.to_vec()];
-                if there.is_empty() { continue } else { all.concat() }
+                if there.is_empty() {
+                    continue;
+                }
+                all.concat()
             }
             5 => {
                 after.retain(|id, _| !ids.contains(id));
@@ -129,9 +132,9 @@ fn t4_a_killed_command_loses_nothing_that_was_acknowledged() {
         }
         let well = run(&args, Duration::from_micros(roll(&mut random, 40_000)));
         if well {
-            ended += 1
+            ended += 1;
         } else {
-            killed += 1
+            killed += 1;
         }
         let found = read(&path);
         assert!(
