@@ -195,6 +195,9 @@ pub struct SearchRequest {
     pub effort: Effort,
     /// The space that the queries come from; checked when given.
     pub space: Option<Space>,
+    /// A SQL condition on the attributes and the id, as after WHERE: only points for which it is
+    /// true are found. See `docs/filters.md`.
+    pub filter: Option<String>,
     /// Ids to leave out; unknown ones are ignored.
     pub exclude: Option<Ids>,
     /// At most so many results with one value of an attribute.
@@ -216,6 +219,7 @@ impl SearchRequest {
             k,
             effort: Effort::default(),
             space: None,
+            filter: None,
             exclude: None,
             cap: None,
             decay: None,

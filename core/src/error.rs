@@ -44,6 +44,14 @@ pub enum Error {
         /// The space stated.
         found: String,
     },
+    /// A filter that can't be understood, or that compares what can't be compared.
+    #[error("filter: {message}\n{excerpt}")]
+    Filter {
+        /// What was expected, what was found, what to do.
+        message: String,
+        /// The line of the text, and under it carets where it is wrong.
+        excerpt: String,
+    },
     /// An id that names no point.
     #[error("{what} {id}: no such point in the collection; check the id, or load the point first")]
     NotFound {

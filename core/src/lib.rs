@@ -1,5 +1,6 @@
 //! Embedded vector similarity search for candidate retrieval, over mmap'd segments.
 
+mod bitmap;
 mod canary;
 mod codec;
 mod codes;
@@ -11,6 +12,7 @@ mod crash_tests;
 mod curve;
 mod environment;
 mod error;
+mod filter;
 mod format;
 mod graph;
 mod huge;

@@ -128,6 +128,11 @@ impl Collection {
         wait::run(py, &Watcher::default(), |_| collection.delete(&ids))
     }
 
+    fn delete_where(&self, py: Python<'_>, filter: &str) -> PyResult<u64> {
+        let collection = self.handle.to_write("delete").or_raise(py)?;
+        wait::run(py, &Watcher::default(), |_| collection.delete_where(filter))
+    }
+
     fn update(
         &self,
         py: Python<'_>,

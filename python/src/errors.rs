@@ -28,6 +28,7 @@ pub fn raise(py: Python<'_>, error: &Error) -> PyErr {
         Error::InvalidArgument { .. } => "InvalidArgumentError",
         Error::DimensionMismatch { .. } => "DimensionMismatchError",
         Error::SpaceMismatch { .. } => "SpaceMismatchError",
+        Error::Filter { .. } => "FilterError",
         Error::NotFound { .. } => "NotFoundError",
         Error::CollectionNotFound { .. } => "CollectionNotFoundError",
         Error::AlreadyExists { .. } => "AlreadyExistsError",

@@ -12,9 +12,8 @@ use crate::errors::OrRaise;
 #[derive(FromPyObject)]
 pub struct SearchArguments<'py>(
     usize,
-    Option<f32>,
-    Option<usize>,
-    bool,
+    EffortArguments,
+    Option<String>,
     Option<Bound<'py, PyAny>>,
     Option<String>,
     Option<usize>,
@@ -25,6 +24,10 @@ pub struct SearchArguments<'py>(
     Option<String>,
 );
 
+/// The dial: recall, ef, exact.
+#[derive(FromPyObject)]
+pub struct EffortArguments(Option<f32>, Option<usize>, bool);
+
 /// A decay: column, half life and origin in microseconds, weight.
 #[derive(FromPyObject)]
 pub struct DecayArguments(String, u64, Option<i64>, f64);
@@ -34,9 +37,8 @@ impl SearchArguments<'_> {
     pub fn parse(self, py: Python<'_>, id_type: IdType) -> PyResult<SearchRequest> {
         let Self(
             k,
-            recall,
-            ef,
-            exact,
+            EffortArguments(recall, ef, exact),
+            filter,
             exclude,
             group_by,
             max_per_group,
@@ -48,6 +50,7 @@ impl SearchArguments<'_> {
         ) = self;
         let mut request = SearchRequest::new(k);
         request.effort = effort(recall, ef, exact).or_raise(py)?;
+        request.filter = filter;
         request.cap = cap(group_by, max_per_group).or_raise(py)?;
         request.space = space.as_deref().map(str::parse).transpose().or_raise(py)?;
         if let Some(exclude) = &exclude {

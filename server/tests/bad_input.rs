@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::command::{fails, json, loaded, works};
+use crate::command::{fails, json, loaded, run, works};
 use crate::support::Dir;
 
 #[test]
@@ -39,6 +39,23 @@ fn values_that_do_not_suit_the_collection_are_status_1() {
     );
     fails(&search(&["--vector", "1,0", "--space", "minilm@1"]), 1, &["minilm@1"]);
     fails(&search(&["--like", "nowhere"]), 1, &["nowhere"]);
+}
+
+#[test]
+fn a_wrong_filter_is_shown_with_carets() {
+    let (_dir, path) = loaded();
+    for command in [&["search", &path, "--vector", "1,0"][..], &["delete", &path]] {
+        let output = run(&[command, &["--where", "group = 'a' AND scor > 1"]].concat());
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stderr),
+            "error: filter: unknown column \"scor\"; did you mean \"score\"?\n  \
+             group = 'a' AND scor > 1\n                  ^^^^\n"
+        );
+    }
+    fails(&["delete", &path], 2, &["ID"]);
+    fails(&["delete", &path, "east", "--where", "score > 1"], 2, &["--where"]);
+    assert_eq!(json(&["stats", &path])["points"], 4);
 }
 
 #[test]

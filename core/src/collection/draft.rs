@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::filters::Filter;
 use super::operation::Update;
 use super::{View, pool};
 use crate::canary::sings;
@@ -172,6 +173,24 @@ impl Draft {
             let slot = finder.find(id).filter(|slot| handle.is_alive(*slot))?;
             Some((position, slot))
         })
+    }
+
+    /// The ids of the points that pass a filter.
+    pub(super) fn passing(&mut self, filter: &Filter) -> Result<Ids> {
+        self.settle()?;
+        let mut ids = Rows::new(&self.config).ids;
+        for handle in &self.segments {
+            let passing = filter.passing(handle)?;
+            let column = handle.segment.ids()?;
+            for slot in passing.slots.iter(0..handle.segment.rows()) {
+                match (&mut ids, column.get(slot)) {
+                    (Ids::U64(ids), IdRef::U64(id)) => ids.push(id),
+                    (Ids::Str(ids), IdRef::Str(id)) => ids.push(id.to_owned()),
+                    _ => {}
+                }
+            }
+        }
+        Ok(ids)
     }
 
     /// Deletes points; the ids of those that were there, each once.

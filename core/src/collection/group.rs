@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::commit::Committer;
 use super::draft::Draft;
+use super::filters::Filter;
 use super::operation::{Operation, encode_delete};
 use super::{Shared, View, lock};
 use crate::canary::sings;
@@ -18,9 +19,16 @@ use crate::sync::{self, Condvar, Mutex, MutexGuard};
 use crate::types::Durability;
 use crate::wal::{self, Payload};
 
-/// A call, resolved, with its records; those of a delete are not known before it is applied.
+/// What a call asks for.
+pub(super) enum Asked {
+    Apply(Operation),
+    /// Deletes what passes: the log gets the ids of the points that did.
+    DeleteWhere(Filter),
+}
+
+/// A call, checked, with its records; those of a delete are not known before it is applied.
 pub(super) struct Request {
-    pub(super) operation: Operation,
+    pub(super) asked: Asked,
     pub(super) payloads: Vec<Payload>,
 }
 
@@ -246,7 +254,11 @@ fn apply_and_log(
 /// Applies one request: the points that it concerned and its records; or why it was refused.
 fn apply(draft: &mut Draft, request: Request) -> Result<Result<(u64, Vec<Payload>)>> {
     let payloads = request.payloads;
-    match request.operation {
+    let operation = match request.asked {
+        Asked::Apply(operation) => operation,
+        Asked::DeleteWhere(filter) => Operation::Delete(draft.passing(&filter)?),
+    };
+    match operation {
         Operation::Upsert(rows) => {
             let points = rows.len() as u64;
             draft.upsert(rows)?;

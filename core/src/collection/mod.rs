@@ -12,6 +12,7 @@ mod commit;
 mod draft;
 mod estimate;
 mod expiry;
+mod filters;
 mod get;
 mod group;
 #[cfg(test)]
@@ -58,6 +59,7 @@ use crate::vfs::Vfs;
 use crate::wal;
 
 use commit::{Committer, Garbage};
+use filters::Filters;
 use group::Group;
 #[cfg(test)]
 use worker::Role;
@@ -91,6 +93,7 @@ struct Shared {
     owner: Option<u32>,
     committer: Mutex<Committer>,
     group: Group,
+    filters: Filters,
     sealer: Worker,
     merger: Worker,
     garbage: Mutex<Garbage>,
@@ -259,6 +262,15 @@ impl Collection {
     /// Deletes points; unknown ids are ignored. How many there were. One atomic unit.
     pub fn delete(&self, ids: &Ids) -> Result<u64> {
         write::delete(self, ids)
+    }
+
+    /// Deletes the points that pass a filter; how many there were. One atomic unit: which they are is
+    /// decided after every write before it and before every one after it.
+    ///
+    /// # Errors
+    /// [`Error::Filter`].
+    pub fn delete_where(&self, filter: &str) -> Result<u64> {
+        write::delete_where(self, filter)
     }
 
     /// Replaces values of the columns named, a row an id; the others and the vectors stay. The

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::commit::{Committer, Garbage, Swap, swap_current};
+use super::filters::Filters;
 use super::group::Group;
 use super::pool::check_environment;
 use super::state::{self, Loaded};
@@ -251,6 +252,7 @@ fn assemble(
         owner,
         committer: Mutex::new(committer),
         group: Group::default(),
+        filters: Filters::default(),
         sealer: Worker::default(),
         merger: Worker::default(),
         garbage: Mutex::new(Garbage::default()),

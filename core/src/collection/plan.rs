@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::filters::{Filters, Passing};
 use super::{SegmentHandle, View};
 use crate::config::{CollectionConfig, Decay, SearchRequest};
 use crate::error::{Error, Result};
@@ -14,8 +15,10 @@ use crate::types::{AttributeType, Vectors};
 /// One segment's part of a request.
 pub(super) struct SegmentPlan<'a> {
     pub(super) ids: IdColumn<'a>,
-    /// Excluded slots that are alive, ascending.
+    /// Excluded slots that are alive and pass the filter, ascending.
     pub(super) excluded: Vec<u32>,
+    /// What passes the filter, if there is one.
+    pub(super) passing: Option<Arc<Passing>>,
     pub(super) scorer: Scorer<'a>,
     /// The column to group by.
     pub(super) group: Option<Column<'a>>,
@@ -31,7 +34,11 @@ pub(super) struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    pub(super) fn new(view: &'a View, request: &'a SearchRequest) -> Result<Self> {
+    pub(super) fn new(
+        view: &'a View,
+        request: &'a SearchRequest,
+        filters: &Filters,
+    ) -> Result<Self> {
         request.validate()?;
         check_space(&view.config, request)?;
         let column = |name: &'a String| Ok((name.as_str(), position(&view.config, name)?));
@@ -43,8 +50,9 @@ impl<'a> Plan<'a> {
             .as_ref()
             .map(|decay| Ok::<_, Error>((timestamp(&view.config, &decay.column)?, decay)))
             .transpose()?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_us = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        let now_us = now_us();
+        let filter = request.filter.as_ref();
+        let filter = filter.map(|text| filters.filter(text, &view.config, now_us)).transpose()?;
         let excluded = excluded(view, request)?;
         let column = |handle: &'a Arc<SegmentHandle>, position: usize| {
             let (_, kind) = &view.config.schema.columns()[position];
@@ -54,14 +62,19 @@ impl<'a> Plan<'a> {
             .segments
             .iter()
             .zip(excluded)
-            .map(|(handle, excluded)| {
+            .map(|(handle, mut excluded)| {
                 let segment = &handle.segment;
+                let passing =
+                    filter.as_ref().map(|filter| filters.passing(filter, handle)).transpose()?;
+                if let Some(passing) = &passing {
+                    excluded.retain(|slot| passing.slots.contains(*slot));
+                }
                 let scorer = match decay {
                     Some((position, decay)) => scorer(column(handle, position)?, decay, now_us),
                     None => Scorer::Plain,
                 };
                 let group = group.map(|position| column(handle, position)).transpose()?;
-                Ok(SegmentPlan { ids: segment.ids()?, excluded, scorer, group })
+                Ok(SegmentPlan { ids: segment.ids()?, excluded, passing, scorer, group })
             })
             .collect();
         Ok(Self { view, request, segments: segments?, columns: columns? })
@@ -71,6 +84,12 @@ impl<'a> Plan<'a> {
     pub(super) fn is_plain(&self) -> bool {
         self.request.cap.is_none() && self.request.decay.is_none()
     }
+}
+
+/// Microseconds since 1970.
+pub(super) fn now_us() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn scorer<'a>(column: Column<'a>, decay: &Decay, now_us: i64) -> Scorer<'a> {

@@ -19,6 +19,8 @@ use crate::types::{EFFORT_MAX, IdType, Ids, PointId, Vectors};
 const SCAN_ROWS: u32 = 8_192;
 /// Fewer eligible rows than this are scanned rather than walked to.
 const FEW: usize = 512;
+/// Rows that are compared in the time that it takes to expand one node.
+const HOP_ROWS: f64 = 8.0;
 /// So many slots that may not be returned are walked past by asking for as many more.
 const PASSED_MAX: usize = 512;
 
@@ -39,7 +41,7 @@ impl Collection {
     /// The nearest points to each query.
     pub fn search(&self, queries: &Vectors<'_>, request: &SearchRequest) -> Result<SearchResults> {
         let view = self.view("search")?;
-        let plan = Plan::new(&view, request)?;
+        let plan = Plan::new(&view, request, &self.shared.filters)?;
         let vectors = checked_queries(&view.config, queries)?;
         let dim = view.config.dim;
         let threads = request.threads.unwrap_or(usize::MAX);
@@ -125,7 +127,9 @@ impl SegmentSearch<'_> {
     ) -> Result<Vec<(Vec<Hit>, SearchCounters)>> {
         let k = self.plan.request.k;
         let rows = self.handle.segment.rows();
-        let eligible = Eligible::new(rows, self.handle.dead.as_deref(), &self.part.excluded);
+        let passing = self.part.passing.as_ref().map(|p| (&p.slots, p.count));
+        let eligible =
+            Eligible::new(rows, self.handle.dead.as_deref(), &self.part.excluded).passing(passing);
         let wanted = k.min(eligible.count());
         let nothing = (Vec::new(), SearchCounters::default());
         if wanted == 0 {
@@ -179,7 +183,14 @@ impl SegmentSearch<'_> {
 
     /// Results to look for so that `k` are left when those passed over are dropped.
     fn wanted(&self, eligible: &Eligible<'_>) -> usize {
-        self.plan.request.k + eligible.passed_over().min(PASSED_MAX)
+        let k = self.plan.request.k;
+        let wanted = k + eligible.passed_over().min(PASSED_MAX);
+        if !eligible.is_filtered() {
+            return wanted;
+        }
+        // As many as hold k that pass, were they spread evenly, and half as many again.
+        let rows = self.handle.segment.rows() as usize;
+        wanted.max(k * rows / eligible.count().max(1) * 3 / 2).min(rows)
     }
 
     /// The beam for a walk; `None` to scan instead.
@@ -201,6 +212,9 @@ impl SegmentSearch<'_> {
         // Beyond what was asked for in addition, assume that they are spread evenly.
         let spread = passed.saturating_sub(PASSED_MAX);
         let effort = effort as f64 * rows as f64 / (rows - spread).max(1) as f64;
+        if eligible.is_filtered() && eligible.count() as f64 <= effort * HOP_ROWS {
+            return None;
+        }
         // A beam of a good part of the segment costs more than the scan.
         let most = (rows / 4).min(EFFORT_MAX);
         let (effort, rank) = (effort as usize, curve.rank(k));

@@ -6,9 +6,10 @@ use std::time::Duration;
 use arrow_array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 
 use super::commit::{Committer, Swap};
-use super::group::Request;
+use super::group::{Asked, Request};
 use super::input::{Input, check_attributes, check_updates, wrong_id_type};
 use super::operation::{Operation, Update, encode_update, encode_upsert};
+use super::plan::now_us;
 use super::{Collection, Shared, View, lock, merge};
 use crate::config::{CollectionConfig, Progress};
 use crate::error::{Error, Result};
@@ -75,7 +76,7 @@ pub(super) fn put(shared: &Shared, rows: Rows, progress: &Progress) -> Result<()
     }
     let payloads = if shared.on_disk() { encode_upsert(&rows)? } else { Vec::new() };
     progress.check("upsert")?;
-    shared.commit(Request { operation: Operation::Upsert(rows), payloads }).map(drop)
+    shared.commit(Request { asked: Asked::Apply(Operation::Upsert(rows)), payloads }).map(drop)
 }
 
 pub(super) fn delete(collection: &Collection, ids: &Ids) -> Result<u64> {
@@ -88,8 +89,15 @@ pub(super) fn delete(collection: &Collection, ids: &Ids) -> Result<u64> {
     if ids.id_type() != config.id_type {
         return Err(wrong_id_type("ids", config.id_type, ids.id_type().name()));
     }
-    let operation = Operation::Delete(ids.clone());
-    shared.commit(Request { operation, payloads: Vec::new() })
+    let asked = Asked::Apply(Operation::Delete(ids.clone()));
+    shared.commit(Request { asked, payloads: Vec::new() })
+}
+
+pub(super) fn delete_where(collection: &Collection, filter: &str) -> Result<u64> {
+    let shared = &collection.shared;
+    shared.check_writable("delete")?;
+    let filter = shared.filters.filter(filter, &shared.config(), now_us())?;
+    shared.commit(Request { asked: Asked::DeleteWhere(filter), payloads: Vec::new() })
 }
 
 pub(super) fn update(collection: &Collection, ids: &Ids, attributes: &RecordBatch) -> Result<()> {
@@ -108,7 +116,8 @@ pub(super) fn update(collection: &Collection, ids: &Ids, attributes: &RecordBatc
     }
     let update = Update { ids: ids.clone(), columns };
     let payloads = if shared.on_disk() { encode_update(&update)? } else { Vec::new() };
-    shared.commit(Request { operation: Operation::Update(update), payloads }).map(drop)
+    let asked = Asked::Apply(Operation::Update(update));
+    shared.commit(Request { asked, payloads }).map(drop)
 }
 
 pub(super) fn add_column(collection: &Collection, name: &str, kind: AttributeType) -> Result<()> {

@@ -1,5 +1,8 @@
-//! Which slots of a segment may be returned: alive and not excluded.
+//! Which slots of a segment may be returned: alive, passing the filter and not excluded.
 
+use std::ops::Range;
+
+use crate::bitmap::Bitmap;
 use crate::segment::Dead;
 
 /// The eligible slots of a segment.
@@ -8,27 +11,87 @@ pub(crate) struct Eligible<'a> {
     rows: u32,
     /// `None` when every slot is alive.
     dead: Option<&'a Dead>,
-    /// Excluded slots that are alive, ascending.
+    /// With a filter: the slots that are alive and pass, and their number.
+    passing: Option<(&'a Bitmap, u32)>,
+    /// Excluded slots that are alive and pass, ascending.
     excluded: &'a [u32],
 }
 
 impl<'a> Eligible<'a> {
     pub(crate) fn new(rows: u32, dead: Option<&'a Dead>, excluded: &'a [u32]) -> Self {
-        Self { rows, dead, excluded }
+        Self { rows, dead, passing: None, excluded }
+    }
+
+    /// Only these, if given: slots that are alive, and their number.
+    pub(crate) fn passing(self, passing: Option<(&'a Bitmap, u32)>) -> Self {
+        Self { passing, ..self }
     }
 
     pub(crate) fn contains(&self, slot: u32) -> bool {
-        self.dead.is_none_or(|dead| !dead.contains(slot))
-            && (self.excluded.is_empty() || self.excluded.binary_search(&slot).is_err())
+        let alive = match self.passing {
+            Some((passing, _)) => passing.contains(slot),
+            None => self.dead.is_none_or(|dead| !dead.contains(slot)),
+        };
+        alive && !self.is_excluded(slot)
+    }
+
+    fn is_excluded(&self, slot: u32) -> bool {
+        !self.excluded.is_empty() && self.excluded.binary_search(&slot).is_ok()
+    }
+
+    /// Calls `each` with the eligible slots of a range, ascending.
+    pub(crate) fn for_each(&self, slots: Range<u32>, mut each: impl FnMut(u32)) {
+        match self.passing {
+            Some((passing, _)) => {
+                passing.iter(slots).filter(|slot| !self.is_excluded(*slot)).for_each(each);
+            }
+            None => {
+                for slot in slots.filter(|slot| self.contains(*slot)) {
+                    each(slot);
+                }
+            }
+        }
     }
 
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        self.rows as usize - self.passed_over()
+        let alive = match self.passing {
+            Some((_, count)) => count as usize,
+            None => self.rows as usize - self.dead.map_or(0, |dead| dead.count() as usize),
+        };
+        alive - self.excluded.len()
     }
 
     /// How many slots are not eligible.
     pub(crate) fn passed_over(&self) -> usize {
-        self.dead.map_or(0, |dead| dead.count() as usize) + self.excluded.len()
+        self.rows as usize - self.count()
+    }
+
+    /// Whether there is a filter.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.passing.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_what_is_found() {
+        let mut dead = Dead::none(100);
+        (0..100).step_by(7).for_each(|slot| assert!(dead.insert(slot)));
+        let mut passing = Bitmap::none(100);
+        (0..100).filter(|s| s % 2 == 0 && s % 7 != 0).for_each(|slot| passing.insert(slot));
+        let excluded = [2, 4, 50];
+        let plain = Eligible::new(100, Some(&dead), &excluded);
+        for eligible in [plain, plain.passing(Some((&passing, passing.count())))] {
+            let mut found = Vec::new();
+            eligible.for_each(0..100, |slot| found.push(slot));
+            assert_eq!(found.len(), eligible.count());
+            assert_eq!(found, (0..100).filter(|s| eligible.contains(*s)).collect::<Vec<_>>());
+            assert_eq!(found.iter().any(|s| s % 2 == 1), !eligible.is_filtered());
+            assert_eq!(eligible.passed_over(), 100 - found.len());
+        }
     }
 }

@@ -18,17 +18,17 @@ pub(crate) fn scan(
     top: &mut Top<'_>,
 ) -> u64 {
     let mut compared = 0;
-    for slot in slots.filter(|slot| eligible.contains(*slot)) {
+    eligible.for_each(slots, |slot| {
         let threshold = top.threshold();
         // The bound costs a pass over the row: worth it once most rows fall below.
         let hopeless =
             threshold > f64::NEG_INFINITY && query.bound(rows, slot) + scorer.most() < threshold;
         if hopeless {
-            continue;
+            return;
         }
         compared += 1;
         let similarity = query.similarity(rows, slot);
         top.push(Hit { score: scorer.score(similarity, slot), similarity, slot });
-    }
+    });
     compared
 }

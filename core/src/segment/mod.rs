@@ -18,7 +18,7 @@ mod tombstones;
 mod verify;
 mod writer;
 
-pub(crate) use attributes::{Column, ColumnOut};
+pub(crate) use attributes::{Column, ColumnOut, Ranked, float_key};
 pub(crate) use handle::{Origin, SegmentHandle};
 pub(crate) use ids::{IdColumn, IdRef};
 pub(crate) use reader::{Finder, Segment, SegmentBytes};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::attributes::{Column, ColumnParts};
+use super::attributes::{Column, ColumnParts, Ranked};
 use super::checked::Checked;
 use super::filter::IdFilter;
 use super::ids::{IdColumn, IdRef, check_offsets};
@@ -400,6 +400,13 @@ impl Segment {
     pub(crate) fn attribute(&self, position: usize) -> Result<Option<Column<'_>>> {
         let Some(parts) = self.columns.get(position) else { return Ok(None) };
         parts.column(&self.file, self.sums(), &self.path).map(Some)
+    }
+
+    /// [`Self::attribute`] with its slots in order, as it is in the segment. Takes a while the first
+    /// time.
+    pub(crate) fn ranked(&self, position: usize) -> Result<Option<Ranked<'_>>> {
+        let Some(column) = self.attribute(position)? else { return Ok(None) };
+        Ok(self.columns.get(position).map(|parts| parts.ranked(column, self.meta.rows)))
     }
 
     /// Number of attribute columns.

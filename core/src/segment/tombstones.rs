@@ -36,6 +36,11 @@ impl Dead {
         self.words.get(slot as usize / 64).is_some_and(|w| w >> (slot % 64) & 1 == 1)
     }
 
+    /// A bit a slot, 1 where it is dead.
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// Marks a slot; whether it was alive.
     pub(crate) fn insert(&mut self, slot: u32) -> bool {
         let fresh = slot < self.rows && !self.contains(slot);

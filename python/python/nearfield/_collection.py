@@ -302,13 +302,15 @@ class Collection:
         self._core.update(_inputs.ids(ids, "ids"), columns)
         self._config = Report(self._core.config())
 
-    def delete(self, ids: Any) -> int:
-        """Delete points; unknown ids are ignored. One atomic unit.
+    def delete(self, ids: Any = None, *, where: str | None = None) -> int:
+        """Delete points, by id or by a condition. One atomic unit.
 
         Parameters
         ----------
-        ids : array_like of ids
-            As in `upsert`.
+        ids : array_like of ids, optional
+            As in `upsert`; unknown ones are ignored.
+        where : str, optional
+            Instead of ids: a SQL condition, as in `search`. All points for which it is true go.
 
         Returns
         -------
@@ -318,10 +320,17 @@ class Collection:
         Raises
         ------
         InvalidArgumentError
-            If an id is of the wrong type.
+            If an id is of the wrong type, or not one of `ids` and `where` is given.
+        FilterError
+            If `where` can't be understood.
         ReadOnlyError, ClosedError
             If the handle can't write.
         """
+        if (ids is None) == (where is None):
+            found = "neither" if ids is None else "both"
+            raise InvalidArgumentError(f"delete: expected ids or where, found {found}")
+        if where is not None:
+            return self._core.delete_where(_checks.text(where, "where"))
         return self._core.delete(_inputs.ids(ids, "ids"))
 
     def add_column(self, name: str, type: AttributeType) -> None:  # noqa: A002 - as in a schema
@@ -487,6 +496,7 @@ class Collection:
         recall: float | None = None,
         ef: int | None = None,
         exact: bool = False,
+        where: str | None = None,
         exclude: Any = None,
         group_by: str | None = None,
         max_per_group: int | None = None,
@@ -510,6 +520,9 @@ class Collection:
             Size of the search beam: more is slower and finds more. At least k is used.
         exact : bool
             Whether to compare every eligible point.
+        where : str, optional
+            A SQL condition on the attributes and the id, as in ``"subreddit IN ('aww', 'cats') AND
+            score > 100"``: only points for which it is true are found. See ``docs/filters.md``.
         exclude : array_like of ids, optional
             Ids to leave out, for all queries; unknown ones are ignored.
         group_by : str, optional
@@ -535,6 +548,8 @@ class Collection:
         ------
         DimensionMismatchError, SpaceMismatchError
             If the queries come from another model.
+        FilterError
+            If `where` can't be understood, or compares what can't be compared; carets show where.
         InvalidArgumentError
             If an argument can't be used.
         ClosedError
@@ -546,9 +561,12 @@ class Collection:
         # In the order of `SearchArguments` in Rust: a tuple is taken apart faster than a dict.
         arguments = (
             _checks.count(k, "k"),
-            None if recall is None else _checks.real(recall, "recall"),
-            None if ef is None else _checks.count(ef, "ef"),
-            _checks.flag(exact, "exact"),
+            (
+                None if recall is None else _checks.real(recall, "recall"),
+                None if ef is None else _checks.count(ef, "ef"),
+                _checks.flag(exact, "exact"),
+            ),
+            None if where is None else _checks.text(where, "where"),
             None if exclude is None else _inputs.ids(exclude, "exclude"),
             None if group_by is None else _checks.text(group_by, "group_by"),
             None if max_per_group is None else _checks.count(max_per_group, "max_per_group"),

@@ -1,4 +1,5 @@
-//! Why a command failed, and how that is told: one line, one exit status.
+//! Why a command failed, and how that is told: one line, one exit status. A filter is shown
+//! beneath, with carets under what is wrong.
 
 use std::io;
 use std::process::ExitCode;
@@ -48,12 +49,16 @@ impl Error {
         move |source| Self::System { what, source }
     }
 
-    /// Writes the error as one line and gives the exit status.
+    /// Writes the error and gives the exit status.
     pub fn report(&self) -> ExitCode {
         match self {
             // Whoever read the output has seen enough: `nearfield search ... | head`.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 return ExitCode::SUCCESS;
+            }
+            // Carets point at words only in lines of their own.
+            Self::Core(nearfield::Error::Filter { message, excerpt }) => {
+                eprintln!("error: filter: {}\n{excerpt}", one_line(message));
             }
             _ => eprintln!("error: {}", one_line(&self.to_string())),
         }

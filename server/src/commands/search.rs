@@ -15,6 +15,8 @@ const EXAMPLE: &str = "\
 Example:
   nearfield search posts.nf --like t3_v7w6z --with title,subreddit
   nearfield search posts.nf --vector-file queries.npy --row 7 -k 20 --recall 0.99
+  nearfield search posts.nf --like t3_v7w6z \\
+      --where "subreddit IN ('aww', 'cats') AND NOT over_18 AND score > 100"
   nearfield search posts.nf --like t3_v7w6z --group-by subreddit --max-per-group 2 \\
       --decay created_utc:6h:0.3 --json";
 
@@ -40,6 +42,9 @@ pub struct Args {
     /// Write the vectors of the hits too; with --json only
     #[arg(long, requires = "json")]
     with_vectors: bool,
+    /// Only points for which this SQL condition on the attributes and the id is true
+    #[arg(long = "where", visible_alias = "filter", value_name = "CONDITION")]
+    filter: Option<String>,
     /// Ids to leave out; unknown ones are ignored
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     exclude: Vec<String>,
@@ -127,6 +132,7 @@ fn request(args: &Args, exclude: Ids) -> SearchRequest {
     SearchRequest {
         effort: args.effort.effort(),
         space: args.space.clone(),
+        filter: args.filter.clone(),
         exclude: Some(exclude).filter(|ids| !ids.is_empty()),
         cap: cap.map(|(column, max)| Cap { group_by: column.clone(), max_per_group: max as usize }),
         decay: args.decay.clone(),

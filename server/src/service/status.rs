@@ -12,6 +12,7 @@ fn code(error: &Error) -> Code {
     match error {
         Error::InvalidArgument { .. }
         | Error::DimensionMismatch { .. }
+        | Error::Filter { .. }
         | Error::SpaceMismatch { .. } => Code::InvalidArgument,
         Error::NotFound { .. } | Error::CollectionNotFound { .. } => Code::NotFound,
         Error::AlreadyExists { .. } => Code::AlreadyExists,

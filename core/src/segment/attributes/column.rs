@@ -114,8 +114,13 @@ impl<'a> Column<'a> {
         self.patch?.get(slot)
     }
 
-    /// Whether there is a value in the segment.
-    fn is_valid(&self, slot: u32) -> bool {
+    /// The slots whose values are replaced, ascending.
+    pub(crate) fn replaced_slots(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.patch.into_iter().flat_map(|patch| patch.iter().map(|(slot, _)| slot))
+    }
+
+    /// Whether there is a value in the segment. Not for keywords: their codes say so.
+    pub(super) fn is_valid(&self, slot: u32) -> bool {
         self.validity.is_none_or(|words| bit_at(words, slot))
     }
 

@@ -1,6 +1,6 @@
 //! Attribute columns: taken in from Arrow ([`convert`]), gathered in memory ([`buffer`]), read in
 //! place from a segment ([`parts`], [`column`]) or replaced since ([`patch`]), written to the log
-//! ([`wire`]), given back as Arrow ([`out`]).
+//! ([`wire`]), given back as Arrow ([`out`]). [`ranks`] finds the slots of a value for filters.
 
 mod bits;
 mod buffer;
@@ -10,6 +10,7 @@ mod lists;
 mod out;
 mod parts;
 mod patch;
+mod ranks;
 pub(crate) mod wire;
 
 pub(crate) use buffer::ColumnBuffer;
@@ -19,6 +20,7 @@ pub(crate) use lists::ListRows;
 pub(crate) use out::ColumnOut;
 pub(crate) use parts::ColumnParts;
 pub(crate) use patch::{ColumnPatch, Patch, Value};
+pub(crate) use ranks::{Ranked, Ranks, float_key};
 pub(crate) use wire::ValueRef;
 
 use bits::{Bits, bit_at};

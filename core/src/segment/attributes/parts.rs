@@ -3,10 +3,11 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::column::Values;
-use super::{Column, Dictionary, LazyBytes, NULL_CODE};
+use super::{Column, Dictionary, LazyBytes, NULL_CODE, Ranked, Ranks};
 use crate::error::Result;
 use crate::format::{Decoded, Fault, SectionKind};
 use crate::segment::checked::Checked;
@@ -21,6 +22,8 @@ pub(crate) struct ColumnParts {
     values: Parts,
     /// Whether codes and offsets were found to be within bounds.
     sound: AtomicBool,
+    /// Made when a filter first asks.
+    ranks: OnceLock<Ranks>,
 }
 
 #[derive(Debug)]
@@ -82,7 +85,7 @@ impl ColumnParts {
                 bytes: get(SectionKind::Values, None)?,
             },
         };
-        Ok(Self { kind, validity, values, sound: AtomicBool::new(false) })
+        Ok(Self { kind, validity, values, sound: AtomicBool::new(false), ranks: OnceLock::new() })
     }
 
     /// The column, checked.
@@ -93,6 +96,12 @@ impl ColumnParts {
         path: &'a Path,
     ) -> Result<Column<'a>> {
         self.read(file, sums, path).map_err(|f| f.at(path))
+    }
+
+    /// A column of these parts with its slots in order.
+    pub(crate) fn ranked<'a>(&'a self, column: Column<'a>, rows: u32) -> Ranked<'a> {
+        let column = column.patched(None);
+        Ranked { column, ranks: self.ranks.get_or_init(|| Ranks::new(&column, rows)), rows }
     }
 
     fn read<'a>(&'a self, file: &'a [u8], sums: &'a [u8], path: &'a Path) -> Decoded<Column<'a>> {

@@ -1,0 +1,208 @@
+//! Filters that were asked before: plans by (text, columns of the schema), and the slots that pass
+//! by (plan, segment, its dead slots, its replaced values). What depends on `now()` is worked out
+//! anew for every request. Bounded: the least recently used goes first.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, Weak};
+
+use super::{SegmentHandle, lock};
+use crate::bitmap::Bitmap;
+use crate::config::CollectionConfig;
+use crate::error::Result;
+use crate::filter::{Plan, compile};
+use crate::segment::attributes::Patch;
+use crate::segment::{Dead, Segment};
+
+/// Most bytes of texts whose plans are kept, and of sets of slots.
+const TEXT_BYTES: usize = 4 << 20;
+const SET_BYTES: usize = 64 << 20;
+/// Most of either.
+const PLANS: usize = 1_024;
+const SETS: usize = 8_192;
+
+/// The slots of a segment that are alive and pass a filter.
+#[derive(Debug)]
+pub(super) struct Passing {
+    pub(super) slots: Bitmap,
+    pub(super) count: u32,
+}
+
+/// A filter of one request.
+#[derive(Debug, Clone)]
+pub(super) struct Filter {
+    pub(super) plan: Arc<Plan>,
+    pub(super) now_us: i64,
+}
+
+impl Filter {
+    /// The slots of a segment that are alive and pass.
+    pub(super) fn passing(&self, handle: &SegmentHandle) -> Result<Passing> {
+        let mut slots = self.plan.bind(self.now_us).evaluate(handle)?;
+        if let Some(dead) = &handle.dead {
+            slots.remove(dead.words());
+        }
+        let count = slots.count();
+        Ok(Passing { slots, count })
+    }
+}
+
+/// What was asked before. One a collection.
+#[derive(Debug)]
+pub(super) struct Filters {
+    plans: Mutex<Recent<(Arc<str>, usize), Arc<Plan>>>,
+    sets: Mutex<Recent<SetKey, Set>>,
+}
+
+/// Addresses of what a set of slots follows from; 0 for what there is not.
+type SetKey = [usize; 4];
+
+#[derive(Debug)]
+struct Set {
+    passing: Arc<Passing>,
+    /// Keep the addresses of the key from being given to others. What they point to may go.
+    _plan: Arc<Plan>,
+    _segment: Weak<Segment>,
+    _dead: Option<Weak<Dead>>,
+    _patch: Option<Weak<Patch>>,
+}
+
+impl Default for Filters {
+    fn default() -> Self {
+        Self {
+            plans: Mutex::new(Recent::new(PLANS, TEXT_BYTES)),
+            sets: Mutex::new(Recent::new(SETS, SET_BYTES)),
+        }
+    }
+}
+
+impl Filters {
+    /// The plan of a text.
+    pub(super) fn filter(
+        &self,
+        text: &str,
+        config: &CollectionConfig,
+        now_us: i64,
+    ) -> Result<Filter> {
+        // Columns are only ever added.
+        let key = (Arc::from(text), config.schema.len());
+        if let Some(plan) = lock(&self.plans).get(&key) {
+            return Ok(Filter { plan: Arc::clone(plan), now_us });
+        }
+        let plan = Arc::new(compile(text, &config.schema, config.id_type)?);
+        lock(&self.plans).put(key, Arc::clone(&plan), text.len());
+        Ok(Filter { plan, now_us })
+    }
+
+    /// The slots of a segment that are alive and pass.
+    pub(super) fn passing(&self, filter: &Filter, handle: &SegmentHandle) -> Result<Arc<Passing>> {
+        if filter.plan.uses_now() {
+            return Ok(Arc::new(filter.passing(handle)?));
+        }
+        let key = [
+            Arc::as_ptr(&filter.plan).addr(),
+            Arc::as_ptr(&handle.segment).addr(),
+            handle.dead.as_ref().map_or(0, |dead| Arc::as_ptr(dead).addr()),
+            handle.patch.as_ref().map_or(0, |patch| Arc::as_ptr(patch).addr()),
+        ];
+        if let Some(set) = lock(&self.sets).get(&key) {
+            return Ok(Arc::clone(&set.passing));
+        }
+        let passing = Arc::new(filter.passing(handle)?);
+        let set = Set {
+            passing: Arc::clone(&passing),
+            _plan: Arc::clone(&filter.plan),
+            _segment: Arc::downgrade(&handle.segment),
+            _dead: handle.dead.as_ref().map(Arc::downgrade),
+            _patch: handle.patch.as_ref().map(Arc::downgrade),
+        };
+        let bytes = passing.slots.bytes() + size_of::<Set>();
+        lock(&self.sets).put(key, set, bytes);
+        Ok(passing)
+    }
+}
+
+/// A bounded map that forgets what was not used for longest.
+#[derive(Debug)]
+struct Recent<K, V> {
+    entries: HashMap<K, Entry<V>>,
+    bytes: usize,
+    clock: u64,
+    count_max: usize,
+    bytes_max: usize,
+}
+
+#[derive(Debug)]
+struct Entry<V> {
+    value: V,
+    bytes: usize,
+    used: u64,
+}
+
+impl<K: Hash + Eq + Clone, V> Recent<K, V> {
+    fn new(count_max: usize, bytes_max: usize) -> Self {
+        Self { entries: HashMap::new(), bytes: 0, clock: 0, count_max, bytes_max }
+    }
+
+    fn get(&mut self, key: &K) -> Option<&V> {
+        self.clock += 1;
+        let entry = self.entries.get_mut(key)?;
+        entry.used = self.clock;
+        Some(&entry.value)
+    }
+
+    fn put(&mut self, key: K, value: V, bytes: usize) {
+        if bytes > self.bytes_max / 2 {
+            return;
+        }
+        self.clock += 1;
+        let entry = Entry { value, bytes, used: self.clock };
+        let before = self.entries.insert(key, entry);
+        self.bytes = self.bytes + bytes - before.map_or(0, |entry| entry.bytes);
+        if self.bytes > self.bytes_max || self.entries.len() > self.count_max {
+            self.shrink();
+        }
+    }
+
+    /// Forgets the older part, so that this is not done every time.
+    fn shrink(&mut self) {
+        let mut oldest: Vec<(u64, usize)> =
+            self.entries.values().map(|entry| (entry.used, entry.bytes)).collect();
+        oldest.sort_unstable();
+        let (bytes, count) = (self.bytes_max / 4 * 3, self.count_max / 4 * 3);
+        let (mut left, mut kept) = (self.bytes, oldest.len());
+        let mut until = 0;
+        for (used, bytes_of) in oldest {
+            if left <= bytes && kept <= count {
+                break;
+            }
+            (left, kept, until) = (left - bytes_of, kept - 1, used);
+        }
+        self.entries.retain(|_, entry| entry.used > until);
+        self.bytes = left;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_last_stays() {
+        let mut recent = Recent::new(8, 1_000);
+        for i in 0..100 {
+            recent.put(i, i, 10);
+            recent.get(&0);
+            assert!(recent.entries.len() <= 8);
+            assert_eq!(recent.bytes, recent.entries.len() * 10);
+        }
+        let found = [0, 99, 50].map(|i| recent.get(&i).copied());
+        assert_eq!(found, [Some(0), Some(99), None]);
+        recent.put(500, 5, 501);
+        assert_eq!(recent.get(&500), None);
+        recent.put(0, 7, 400);
+        recent.put(1, 8, 400);
+        recent.put(2, 9, 400);
+        assert!(recent.bytes <= 1_000 && recent.get(&2) == Some(&9));
+    }
+}

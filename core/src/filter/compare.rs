@@ -1,0 +1,443 @@
+//! What is compared with what: types are checked here, and values become what a column keeps.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use sqlparser::ast::{BinaryOperator, Expr, Ident, Spanned, Value};
+use sqlparser::tokenizer::Span;
+
+use super::fault::{Checked, Fault};
+use super::like::Pattern;
+use super::names::nearest;
+use super::number::{Mark, Number, Order, merged};
+use super::plan::{ColumnRef, Leaf, Node, Test};
+use super::time;
+use crate::types::{AttributeType, IdType, Ids, Schema};
+
+/// Column names that a message lists.
+const NAMES_SHOWN: usize = 12;
+
+/// Checks comparisons against a schema.
+pub(super) struct Comparer<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) id_type: IdType,
+    /// Whether `now()` occurred.
+    pub(super) uses_now: bool,
+}
+
+/// A value of a comparison.
+enum Operand {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    Time(Mark),
+    /// `now()` and so many microseconds.
+    Now(i128),
+}
+
+/// A value and what it is called in a message.
+struct Given {
+    operand: Operand,
+    span: Span,
+}
+
+impl Given {
+    fn describe(&self) -> String {
+        match &self.operand {
+            Operand::Null => "NULL".to_owned(),
+            Operand::Bool(truth) => if *truth { "TRUE" } else { "FALSE" }.to_owned(),
+            Operand::Number(Number { negative, digits }) => {
+                format!("the number {}{digits}", if *negative { "-" } else { "" })
+            }
+            Operand::Text(text) => {
+                let short: String = text.chars().take(40).collect();
+                format!("the text '{short}{}'", if short.len() < text.len() { "..." } else { "" })
+            }
+            Operand::Time(_) | Operand::Now(_) => "a time".to_owned(),
+        }
+    }
+}
+
+impl Comparer<'_> {
+    /// A column by itself: a `bool` that is true.
+    pub(super) fn bare(&self, name: &Ident, negated: bool) -> Checked<Node> {
+        let column = self.find(name)?;
+        match column {
+            ColumnRef::Attribute { kind: AttributeType::Bool, .. } => {
+                Ok(leaf(column, Test::True, negated))
+            }
+            _ => {
+                let kind = self.kind_of(column);
+                let found = format!("{:?} alone, {kind}", name.value);
+                let expected = "a comparison; a column by itself must be a bool";
+                Err(Fault::expected(name.span, expected, found))
+            }
+        }
+    }
+
+    pub(super) fn null(&self, name: &Ident, negated: bool) -> Checked<Node> {
+        match self.find(name)? {
+            // No point is without an id.
+            ColumnRef::Id => Ok(if negated { Node::always() } else { Node::never() }),
+            column @ ColumnRef::Attribute { .. } => Ok(leaf(column, Test::Null, negated)),
+        }
+    }
+
+    /// A column on one side of a value.
+    pub(super) fn ordered(
+        &mut self,
+        name: &Ident,
+        order: Order,
+        value: &Expr,
+        negated: bool,
+    ) -> Checked<Node> {
+        let column = self.find(name)?;
+        let given = self.operand(value)?;
+        if self.is_list(column) {
+            return Err(Fault::new(
+                name.span,
+                format!(
+                    "expected HAS or HAS ANY, as {:?} is a keyword[] column; for example {} HAS 'x'",
+                    name.value, name.value
+                ),
+            ));
+        }
+        if matches!(given.operand, Operand::Null) {
+            return Ok(Node::never());
+        }
+        let wrong = || Err(self.mismatch(name, column, &given));
+        let test = match (column, &given.operand) {
+            (ColumnRef::Id, _) if order != Order::Equal => {
+                let message = "expected =, != or IN after id; ids have no other comparison";
+                return Err(Fault::new(name.span, message));
+            }
+            (ColumnRef::Id, operand) => match id(self.id_type, operand) {
+                Some(ids) => Test::Ids(ids),
+                None => return wrong(),
+            },
+            (ColumnRef::Attribute { kind, .. }, operand) => match (kind, operand) {
+                (AttributeType::Keyword, Operand::Text(text)) if order == Order::Equal => {
+                    Test::Words(vec![text.clone()])
+                }
+                (AttributeType::Keyword, Operand::Text(text)) => Test::Side(order, text.clone()),
+                (AttributeType::Bool, Operand::Bool(truth)) if order == Order::Equal => {
+                    return Ok(leaf(column, Test::True, negated == *truth));
+                }
+                (AttributeType::Bool, Operand::Bool(_)) => {
+                    let message = "expected = or !=; true and false have no order";
+                    return Err(Fault::new(name.span.union(&given.span), message));
+                }
+                (AttributeType::Timestamp, Operand::Now(offset)) => {
+                    self.uses_now = true;
+                    Test::Now(order, *offset)
+                }
+                _ => match self.mark(*kind_ref(&column), &given)? {
+                    Some(mark) => Test::Keys(mark.keys(order).into_iter().collect()),
+                    None => return wrong(),
+                },
+            },
+        };
+        Ok(leaf(column, test, negated))
+    }
+
+    /// IN: one of several values. A NULL among them is equal to nothing, and keeps NOT IN from
+    /// ever being true.
+    pub(super) fn one_of(&mut self, name: &Ident, values: &[Expr], negated: bool) -> Checked<Node> {
+        let column = self.find(name)?;
+        let (mut words, mut keys, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut numbers, mut texts) = (Vec::new(), Vec::new());
+        let mut has_null = false;
+        for value in values {
+            match self.ordered(name, Order::Equal, value, negated)? {
+                Node::Leaf(Leaf { test: Test::Words(mut more), .. }) => words.append(&mut more),
+                Node::Leaf(Leaf { test: Test::Keys(mut more), .. }) => keys.append(&mut more),
+                Node::Leaf(Leaf { test: Test::Ids(Ids::U64(mut more)), .. }) => {
+                    numbers.append(&mut more);
+                }
+                Node::Leaf(Leaf { test: Test::Ids(Ids::Str(mut more)), .. }) => {
+                    texts.append(&mut more);
+                }
+                other @ Node::Leaf(_) => others.push(other),
+                _ => has_null = true,
+            }
+        }
+        if has_null && negated {
+            return Ok(Node::never());
+        }
+        let test = match column {
+            ColumnRef::Id if self.id_type == IdType::U64 => {
+                Some(Test::Ids(Ids::U64(distinct(numbers))))
+            }
+            ColumnRef::Id => Some(Test::Ids(Ids::Str(distinct(texts)))),
+            ColumnRef::Attribute { kind: AttributeType::Keyword, .. } => {
+                Some(Test::Words(distinct(words)))
+            }
+            ColumnRef::Attribute { kind: AttributeType::Bool, .. } => None,
+            ColumnRef::Attribute { .. } => Some(Test::Keys(merged(keys))),
+        };
+        others.extend(test.map(|test| leaf(column, test, negated)));
+        Ok(match others.pop() {
+            Some(only) if others.is_empty() => only,
+            last => {
+                others.extend(last);
+                if negated { Node::All(others) } else { Node::Any(others) }
+            }
+        })
+    }
+
+    pub(super) fn like(&mut self, name: &Ident, value: &Expr, negated: bool) -> Checked<Node> {
+        let column = self.find(name)?;
+        let given = self.operand(value)?;
+        if !self.is_kind(column, AttributeType::Keyword) {
+            let found = format!("{:?}, {}", name.value, self.kind_of(column));
+            return Err(Fault::expected(name.span, "a keyword column before LIKE", found));
+        }
+        match &given.operand {
+            Operand::Null => Ok(Node::never()),
+            Operand::Text(text) => Ok(leaf(column, Test::Like(Pattern::new(text)), negated)),
+            _ => {
+                let expected = "a text after LIKE, such as 'ask%'";
+                Err(Fault::expected(given.span, expected, given.describe()))
+            }
+        }
+    }
+
+    /// HAS, and HAS ANY, which comes as a tuple.
+    pub(super) fn has(&mut self, name: &Ident, value: &Expr, negated: bool) -> Checked<Node> {
+        let column = self.find(name)?;
+        if !self.is_list(column) {
+            let found = format!("{:?}, {}; use = or IN", name.value, self.kind_of(column));
+            return Err(Fault::expected(name.span, "a keyword[] column before HAS", found));
+        }
+        let values = match value {
+            Expr::Tuple(values) => values.as_slice(),
+            value => std::slice::from_ref(value),
+        };
+        let (mut words, mut has_null) = (Vec::new(), false);
+        for value in values {
+            let given = self.operand(value)?;
+            match given.operand {
+                Operand::Null => has_null = true,
+                Operand::Text(text) => words.push(text),
+                _ => {
+                    let expected = "a text in single quotes";
+                    return Err(Fault::expected(given.span, expected, given.describe()));
+                }
+            }
+        }
+        if has_null && (negated || words.is_empty()) {
+            return Ok(Node::never());
+        }
+        Ok(leaf(column, Test::Words(distinct(words)), negated))
+    }
+
+    /// The column of a name.
+    fn find(&self, name: &Ident) -> Checked<ColumnRef> {
+        if name.value == "id" {
+            return Ok(ColumnRef::Id);
+        }
+        let columns = self.schema.columns();
+        let Some(position) = self.schema.position(&name.value) else {
+            return Err(Fault::new(name.span, self.unknown(name)));
+        };
+        match columns.get(position) {
+            Some((_, AttributeType::Text)) => Err(Fault::new(
+                name.span,
+                format!(
+                    "expected a column to filter by, found {:?}, a text column, which is stored and \
+                 returned only; keep what filters need in a keyword column",
+                    name.value
+                ),
+            )),
+            Some((_, kind)) => Ok(ColumnRef::Attribute { position, kind: *kind }),
+            None => Err(Fault::new(name.span, self.unknown(name))),
+        }
+    }
+
+    fn unknown(&self, name: &Ident) -> String {
+        let names = || self.schema.columns().iter().map(|(n, _)| n.as_str()).chain(["id"]);
+        let found = format!("unknown column {:?}", name.value);
+        if let Some(near) = nearest(&name.value, names()) {
+            return format!("{found}; did you mean {near:?}?");
+        }
+        let mut listed: Vec<&str> = names().take(NAMES_SHOWN).collect();
+        if names().count() > listed.len() {
+            listed.push("...");
+        }
+        let quotes = if name.quote_style.is_some() { "; a text goes in single quotes" } else { "" };
+        format!("{found}; the columns are {}{quotes}", listed.join(", "))
+    }
+
+    fn is_kind(&self, column: ColumnRef, wanted: AttributeType) -> bool {
+        matches!(column, ColumnRef::Attribute { kind, .. } if kind == wanted)
+    }
+
+    fn is_list(&self, column: ColumnRef) -> bool {
+        self.is_kind(column, AttributeType::KeywordList)
+    }
+
+    fn kind_of(&self, column: ColumnRef) -> String {
+        match column {
+            ColumnRef::Id => format!("the id, of type {}", self.id_type),
+            ColumnRef::Attribute { kind: AttributeType::I64, .. } => "an i64 column".to_owned(),
+            ColumnRef::Attribute { kind, .. } => format!("a {kind} column"),
+        }
+    }
+
+    fn mismatch(&self, name: &Ident, column: ColumnRef, given: &Given) -> Fault {
+        let wanted = match column {
+            ColumnRef::Id if self.id_type == IdType::U64 => "an integer",
+            ColumnRef::Id => "a text in single quotes",
+            ColumnRef::Attribute { kind, .. } => match kind {
+                AttributeType::I64 | AttributeType::F64 => "a number",
+                AttributeType::Bool => "TRUE or FALSE",
+                AttributeType::Timestamp => "a time such as TIMESTAMP '2013-01-31 14:15:00'",
+                _ => "a text in single quotes",
+            },
+        };
+        let expected = format!("{wanted}, as {:?} is {}", name.value, self.kind_of(column));
+        Fault::expected(given.span, &expected, given.describe())
+    }
+
+    /// Where a value lies among the keys of a numeric column; `None` for a value of another type.
+    fn mark(&self, kind: AttributeType, given: &Given) -> Checked<Option<Mark>> {
+        Ok(match (kind, &given.operand) {
+            (AttributeType::I64, Operand::Number(number)) => number.among_integers(),
+            (AttributeType::F64, Operand::Number(number)) => number.among_floats(),
+            (AttributeType::Timestamp, Operand::Time(mark)) => Some(*mark),
+            (AttributeType::Timestamp, Operand::Text(text)) => Some(moment(text, given.span)?),
+            _ => None,
+        })
+    }
+
+    /// A value, with the intervals that are added to it.
+    fn operand(&self, expr: &Expr) -> Checked<Given> {
+        let mut rest = expr;
+        let mut shift = None;
+        while let Expr::BinaryOp { left, op, right } = rest {
+            let sign = match op {
+                BinaryOperator::Plus => 1,
+                BinaryOperator::Minus => -1,
+                _ => return Err(Fault::expected(rest.span(), "a value", "a condition")),
+            };
+            let Expr::Interval(interval) = &**right else {
+                let expected = "INTERVAL, such as INTERVAL '7 days', after + or -";
+                return Err(Fault::expected(right.span(), expected, "something else"));
+            };
+            shift = Some(shift.unwrap_or(0) + sign * length(&interval.value)?);
+            rest = left;
+        }
+        let given = self.single(rest)?;
+        let Some(shift) = shift else { return Ok(given) };
+        let operand = match given.operand {
+            Operand::Time(mark) => Operand::Time(mark.plus(shift)),
+            Operand::Now(offset) => Operand::Now(offset.saturating_add(shift)),
+            _ => {
+                let expected = "now() or TIMESTAMP '...' before an interval";
+                return Err(Fault::expected(given.span, expected, given.describe()));
+            }
+        };
+        Ok(Given { operand, span: expr.span() })
+    }
+
+    fn single(&self, expr: &Expr) -> Checked<Given> {
+        let span = expr.span();
+        let operand = match expr {
+            Expr::Nested(inner) => return self.operand(inner),
+            Expr::Value(value) => match &value.value {
+                Value::Null => Operand::Null,
+                Value::Boolean(truth) => Operand::Bool(*truth),
+                Value::SingleQuotedString(text) => Operand::Text(text.clone()),
+                Value::Number(text, _) => Operand::Number(match text.strip_prefix('-') {
+                    Some(digits) => Number { negative: true, digits: digits.to_owned() },
+                    None => Number { negative: false, digits: text.clone() },
+                }),
+                other => return Err(Fault::expected(span, "a value", other.to_string())),
+            },
+            Expr::TypedString(typed) => match &typed.value.value {
+                Value::SingleQuotedString(text) => Operand::Time(moment(text, typed.value.span)?),
+                other => return Err(Fault::expected(span, "a time", other.to_string())),
+            },
+            Expr::Function(_) => Operand::Now(0),
+            Expr::Interval(_) => {
+                let expected =
+                    "a time; an interval is added to one, as in now() - INTERVAL '7 days'";
+                return Err(Fault::expected(span, expected, "an interval alone"));
+            }
+            Expr::Identifier(name) => return Err(self.column_as_value(name)),
+            _ => return Err(Fault::expected(span, "a value", "something else")),
+        };
+        Ok(Given { operand, span })
+    }
+
+    fn column_as_value(&self, name: &Ident) -> Fault {
+        let known = self.schema.position(&name.value).is_some() || name.value == "id";
+        let message = if known {
+            let expected = "a value; a column is compared with values, not with another column";
+            return Fault::expected(name.span, expected, format!("the column {:?}", name.value));
+        } else {
+            let text = name.value.replace('\'', "''");
+            format!(
+                "expected a value, found the name {}; a text goes in single quotes: '{text}'",
+                name
+            )
+        };
+        Fault::new(name.span, message)
+    }
+}
+
+fn kind_ref(column: &ColumnRef) -> &AttributeType {
+    match column {
+        ColumnRef::Attribute { kind, .. } => kind,
+        ColumnRef::Id => &AttributeType::Text,
+    }
+}
+
+fn leaf(column: ColumnRef, test: Test, negated: bool) -> Node {
+    Node::Leaf(Leaf { column, test, negated })
+}
+
+fn distinct<T: Ord>(mut values: Vec<T>) -> Vec<T> {
+    values.sort_unstable();
+    values.dedup();
+    values
+}
+
+/// The id that equals a value, if any can; `None` for a value of another type.
+fn id(id_type: IdType, operand: &Operand) -> Option<Ids> {
+    match (id_type, operand) {
+        (IdType::U64, Operand::Number(number)) => {
+            let Mark { floor, exact } = number.among_integers()?;
+            let id = u64::try_from(floor).ok().filter(|_| exact);
+            Some(Ids::U64(id.into_iter().collect()))
+        }
+        (IdType::Str, Operand::Text(text)) => Some(Ids::Str(vec![text.clone()])),
+        _ => None,
+    }
+}
+
+fn moment(text: &str, span: Span) -> Checked<Mark> {
+    time::moment(text).ok_or_else(|| {
+        let short: String = text.chars().take(40).collect();
+        let expected =
+            "a time such as '2013-01-31 14:15:00', '2013-01-31' or '2013-01-31T14:15:00Z'";
+        Fault::expected(span, expected, format!("'{short}'"))
+    })
+}
+
+/// The microseconds of an interval.
+fn length(value: &Expr) -> Checked<i128> {
+    let found = match value {
+        Expr::Value(value) => match &value.value {
+            Value::SingleQuotedString(text) => match time::span(text) {
+                Some(length) => return Ok(length),
+                None => text.chars().take(40).collect(),
+            },
+            other => other.to_string(),
+        },
+        _ => "something else".to_owned(),
+    };
+    let expected =
+        "a length of time such as '7 days' or '1 hour 30 minutes' (microseconds to weeks)";
+    Err(Fault::expected(value.span(), expected, format!("'{found}'")))
+}
