@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("environment", &["error"]),
     ("memory", &["environment", "error"]),
     ("huge", &[]),
+    ("bitmap", &[]),
     ("curve", &["types"]),
     // Pure: over slices.
     ("originals", &["types"]),
@@ -56,6 +57,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "segment",
         &[
+            "bitmap",
             "error",
             "types",
             "metric",
@@ -72,9 +74,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "manifest",
         ],
     ),
+    ("filter", &["bitmap", "error", "segment", "types"]),
     (
         "retrieval",
         &[
+            "bitmap",
             "error",
             "types",
             "metric",
@@ -91,6 +95,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "collection",
         &[
+            "bitmap",
+            "filter",
             "environment",
             "memory",
             "sync",

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Weak};
 
 use super::{SegmentHandle, lock};
 use crate::bitmap::Bitmap;
@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::filter::{Plan, compile};
 use crate::segment::attributes::Patch;
 use crate::segment::{Dead, Segment};
+use crate::sync::Mutex;
 
 /// Most bytes of texts whose plans are kept, and of sets of slots.
 const TEXT_BYTES: usize = 4 << 20;

@@ -19,6 +19,8 @@ use crate::types::{EFFORT_MAX, IdType, Ids, PointId, Vectors};
 const SCAN_ROWS: u32 = 8_192;
 /// Fewer eligible rows than this are scanned rather than walked to.
 const FEW: usize = 512;
+/// With a filter, at least so many more.
+const FILTERED_MORE: usize = 64;
 /// Rows that are compared in the time that it takes to expand one node.
 const HOP_ROWS: f64 = 8.0;
 /// So many slots that may not be returned are walked past by asking for as many more.
@@ -184,13 +186,13 @@ impl SegmentSearch<'_> {
     /// Results to look for so that `k` are left when those passed over are dropped.
     fn wanted(&self, eligible: &Eligible<'_>) -> usize {
         let k = self.plan.request.k;
-        let wanted = k + eligible.passed_over().min(PASSED_MAX);
         if !eligible.is_filtered() {
-            return wanted;
+            return k + eligible.passed_over().min(PASSED_MAX);
         }
-        // As many as hold k that pass, were they spread evenly, and half as many again.
+        // As many as hold k that pass, were they spread evenly, and some more.
         let rows = self.handle.segment.rows() as usize;
-        wanted.max(k * rows / eligible.count().max(1) * 3 / 2).min(rows)
+        let even = k * rows / eligible.count().max(1);
+        (even + even / 2).max(k + eligible.passed_over().min(FILTERED_MORE)).min(rows)
     }
 
     /// The beam for a walk; `None` to scan instead.
@@ -201,20 +203,26 @@ impl SegmentSearch<'_> {
         if !self.plan.is_plain() || few {
             return None;
         }
-        let passed = eligible.passed_over();
         let rows = self.handle.segment.rows() as usize;
-        let k = self.wanted(eligible);
+        let wanted = self.wanted(eligible);
+        // What was asked for in addition counts as results; beyond it, and with a filter, those that
+        // are passed over are taken to be spread evenly.
+        let (k, spread) = if eligible.is_filtered() {
+            (request.k, eligible.passed_over())
+        } else {
+            (wanted, eligible.passed_over().saturating_sub(PASSED_MAX))
+        };
         let effort = match request.effort {
             Effort::Exact => return None,
             Effort::Ef(ef) => ef.max(k),
             Effort::Recall(recall) => curve.effort(k, recall),
         };
-        // Beyond what was asked for in addition, assume that they are spread evenly.
-        let spread = passed.saturating_sub(PASSED_MAX);
         let effort = effort as f64 * rows as f64 / (rows - spread).max(1) as f64;
+        let effort = effort.max(wanted as f64);
         if eligible.is_filtered() && eligible.count() as f64 <= effort * HOP_ROWS {
             return None;
         }
+        let k = wanted;
         // A beam of a good part of the segment costs more than the scan.
         let most = (rows / 4).min(EFFORT_MAX);
         let (effort, rank) = (effort as usize, curve.rank(k));

@@ -5,6 +5,7 @@
 use sqlparser::ast::{BinaryOperator, Expr, Ident, Spanned, Value};
 use sqlparser::tokenizer::Span;
 
+use super::dialect::what;
 use super::fault::{Checked, Fault};
 use super::like::Pattern;
 use super::names::nearest;
@@ -322,7 +323,7 @@ impl Comparer<'_> {
             };
             let Expr::Interval(interval) = &**right else {
                 let expected = "INTERVAL, such as INTERVAL '7 days', after + or -";
-                return Err(Fault::expected(right.span(), expected, "something else"));
+                return Err(Fault::expected(right.span(), expected, what(right)));
             };
             shift = Some(shift.unwrap_or(0) + sign * length(&interval.value)?);
             rest = left;
@@ -365,7 +366,7 @@ impl Comparer<'_> {
                 return Err(Fault::expected(span, expected, "an interval alone"));
             }
             Expr::Identifier(name) => return Err(self.column_as_value(name)),
-            _ => return Err(Fault::expected(span, "a value", "something else")),
+            _ => return Err(Fault::expected(span, "a value", what(expr))),
         };
         Ok(Given { operand, span })
     }
@@ -435,7 +436,7 @@ fn length(value: &Expr) -> Checked<i128> {
             },
             other => other.to_string(),
         },
-        _ => "something else".to_owned(),
+        other => what(other).to_owned(),
     };
     let expected =
         "a length of time such as '7 days' or '1 hour 30 minutes' (microseconds to weeks)";

@@ -6,6 +6,7 @@
 use sqlparser::ast::{BinaryOperator, Expr, Ident, InTarget, Spanned, UnaryOperator, Value};
 
 use super::compare::Comparer;
+use super::dialect::{bare, what};
 use super::fault::{Checked, Fault};
 use super::number::Order;
 use super::parse::parse;
@@ -65,7 +66,7 @@ impl Compiler<'_> {
             Expr::In { expr, target: InTarget::List(values), negated: not, .. } => {
                 self.compare.one_of(column_of(expr)?, values, negated != *not)
             }
-            _ => Err(Fault::expected(expr.span(), "a condition", "something else")),
+            _ => Err(Fault::expected(expr.span(), "a condition", what(expr))),
         }
     }
 
@@ -111,18 +112,18 @@ impl Compiler<'_> {
             BinaryOperator::GtEq => (Order::AtLeast, negated),
             _ => {
                 let expected = "a condition, as in score > 10";
-                return Err(Fault::expected(whole.span(), expected, format!("a sum with {op}")));
+                return Err(Fault::expected(whole.span(), expected, what(whole)));
             }
         };
-        match (left, right) {
+        match (bare(left), bare(right)) {
             (Expr::Identifier(column), value) => {
                 self.compare.ordered(column, order, value, negated)
             }
             (value, Expr::Identifier(column)) => {
                 self.compare.ordered(column, order.flipped(), value, negated)
             }
-            _ => {
-                let found = "none";
+            (left, _) => {
+                let found = format!("{} on either", what(left));
                 Err(Fault::expected(whole.span(), "a column on one side", found))
             }
         }
@@ -130,8 +131,8 @@ impl Compiler<'_> {
 }
 
 fn column_of(expr: &Expr) -> Checked<&Ident> {
-    match expr {
+    match bare(expr) {
         Expr::Identifier(name) => Ok(name),
-        _ => Err(Fault::expected(expr.span(), "a column", "something else")),
+        other => Err(Fault::expected(other.span(), "a column", what(other))),
     }
 }

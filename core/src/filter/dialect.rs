@@ -199,10 +199,9 @@ impl FilterDialect {
     /// What follows a column: the operators that SQL spells in words.
     fn operator(&self, parser: &mut Parser, left: &Expr) -> Parsed<Expr> {
         let next = parser.next_token();
-        let Expr::Identifier(column) = left else {
-            let expected = format!("a column before {}", describe(&next.token).to_uppercase());
-            let span = left.span().union(&next.span);
-            return self.refuse(Fault::expected(span, &expected, "something else"));
+        let Expr::Identifier(column) = bare(left) else {
+            let expected = format!("a column before {}", next.token.to_string().to_uppercase());
+            return self.refuse(Fault::expected(left.span(), &expected, what(left)));
         };
         let left = || Box::new(Expr::Identifier(column.clone()));
         let negated = is_word(&next.token, "not");
@@ -395,6 +394,33 @@ fn now(word: &Word, span: Span) -> Expr {
         null_treatment: None,
         over: None,
     })
+}
+
+/// The expression without parentheses around it.
+pub(super) fn bare(mut expr: &Expr) -> &Expr {
+    while let Expr::Nested(inner) = expr {
+        expr = inner;
+    }
+    expr
+}
+
+/// What an expression is, in a message.
+pub(super) fn what(expr: &Expr) -> &'static str {
+    match bare(expr) {
+        Expr::Identifier(_) => "a column",
+        Expr::Value(_) => "a value",
+        Expr::TypedString(_) | Expr::Function(_) => "a time",
+        Expr::Interval(_) => "an interval",
+        Expr::BinaryOp { op: BinaryOperator::Plus | BinaryOperator::Minus, .. } => "a sum",
+        Expr::BinaryOp { .. }
+        | Expr::UnaryOp { .. }
+        | Expr::In { .. }
+        | Expr::Between { .. }
+        | Expr::Like { .. }
+        | Expr::IsNull(_)
+        | Expr::IsNotNull(_) => "a condition",
+        _ => "SQL that filters don't have",
+    }
 }
 
 /// A token in a message.

@@ -48,8 +48,15 @@ impl Fault {
             let last = if end.line == start.line { end.column as usize } else { usize::MAX };
             (line, first, last.saturating_sub(1).min(length))
         };
-        Error::Filter { message: self.message, excerpt: excerpt(line, first, last) }
+        // It may quote the text.
+        let message = self.message.chars().map(visible).collect();
+        Error::Filter { message, excerpt: excerpt(line, first, last) }
     }
+}
+
+/// A character that leaves the line whole.
+fn visible(c: char) -> char {
+    if c.is_control() { ' ' } else { c }
 }
 
 /// The line, cut to a window around the carets, and the carets.
@@ -57,8 +64,8 @@ fn excerpt(line: &str, first: usize, last: usize) -> String {
     let chars: Vec<char> = line.trim_end().chars().collect();
     let start = if chars.len() <= SHOWN { 0 } else { first.saturating_sub(BEFORE) };
     let end = chars.len().min(start + SHOWN);
-    let visible = |c: &char| if c.is_control() { ' ' } else { *c };
-    let shown: String = chars.get(start..end).unwrap_or_default().iter().map(visible).collect();
+    let shown = chars.get(start..end).unwrap_or_default().iter().copied();
+    let shown: String = shown.map(visible).collect();
     let lead = if start > 0 { "... " } else { "" };
     let tail = if end < chars.len() { " ..." } else { "" };
     let indent = " ".repeat(lead.len() + first.saturating_sub(start));

@@ -19,6 +19,8 @@ mod number;
 mod parse;
 mod plan;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tests;
 mod time;
 

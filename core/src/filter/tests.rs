@@ -33,6 +33,7 @@ fn what_is_taken() {
     for text in [
         "subreddit IN ('aww','cats') AND NOT over_18 AND created_utc > TIMESTAMP '2013-01-01 00:00:00'",
         "over_18",
+        "(score) > (5) AND (((subreddit))) IN ('a')",
         "(((over_18)))",
         "NOT NOT over_18 = true",
         "score BETWEEN -5 AND +5 OR score not between 7 and 8",
@@ -215,6 +216,30 @@ const WRONG: &[(&str, &str)] = &[
         "filter: expected AND or OR, as a comparison has two sides, found `<`
   0 < score < 10
             ^",
+    ),
+    (
+        "5 IN (1, 2)",
+        "filter: expected a column before IN, found a value
+  5 IN (1, 2)
+  ^",
+    ),
+    (
+        "1 < 2",
+        "filter: expected a column on one side, found a value on either
+  1 < 2
+  ^^^^^",
+    ),
+    (
+        "created_utc > now() - 7",
+        "filter: expected INTERVAL, such as INTERVAL '7 days', after + or -, found a value
+  created_utc > now() - 7
+                        ^",
+    ),
+    (
+        "score > 5 AND ratio + 1 > 2",
+        "filter: expected a column on one side, found a sum on either
+  score > 5 AND ratio + 1 > 2
+                ^^^^^^^^^^^^^",
     ),
     (
         "id > 5",
@@ -430,7 +455,7 @@ fn text(dice: &mut Dice) -> String {
 fn no_text_does_harm() {
     let schema = schema();
     let (mut taken, mut slowest) = (0, std::time::Duration::ZERO);
-    for seed in 1..=20_000 {
+    for seed in 1..=20_000_u64 {
         let text = text(&mut Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1));
         let start = std::time::Instant::now();
         match compile(&text, &schema, IdType::U64) {

@@ -12,7 +12,7 @@ const EXAMPLE: &str = "\
 Example:
   nearfield delete posts.nf t3_v7w6z t3_1b9ftp
   nearfield delete posts.nf 17 --json
-  nearfield delete posts.nf --where "over_18 OR created_utc < now() - INTERVAL '52 weeks'"
+  nearfield delete posts.nf --where \"over_18 OR created_utc < now() - INTERVAL '52 weeks'\"
 
 Ids that name no point are ignored; what is written says how many did.";
 

@@ -16,7 +16,7 @@ Example:
   nearfield search posts.nf --like t3_v7w6z --with title,subreddit
   nearfield search posts.nf --vector-file queries.npy --row 7 -k 20 --recall 0.99
   nearfield search posts.nf --like t3_v7w6z \\
-      --where "subreddit IN ('aww', 'cats') AND NOT over_18 AND score > 100"
+      --where \"subreddit IN ('aww', 'cats') AND NOT over_18 AND score > 100\"
   nearfield search posts.nf --like t3_v7w6z --group-by subreddit --max-per-group 2 \\
       --decay created_utc:6h:0.3 --json";
 
