@@ -74,7 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "manifest",
         ],
     ),
-    ("filter", &["bitmap", "error", "segment", "types"]),
+    ("filter", &["bitmap", "error", "types", "metric", "config", "segment"]),
     (
         "retrieval",
         &[

@@ -471,6 +471,6 @@ fn no_text_does_harm() {
         slowest = slowest.max(start.elapsed());
     }
     // Some mutations leave it a filter; none takes long.
-    assert!(taken > 500, "{taken}");
+    assert!(taken > 200, "{taken}");
     assert!(slowest.as_secs() < 5, "{slowest:?}");
 }
