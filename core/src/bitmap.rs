@@ -58,6 +58,13 @@ impl Bitmap {
         }
     }
 
+    /// Inserts these slots.
+    pub(crate) fn extend(&mut self, slots: &[u32]) {
+        for slot in slots {
+            self.insert(*slot);
+        }
+    }
+
     /// Inserts or removes a slot.
     pub(crate) fn set(&mut self, slot: u32, member: bool) {
         if member {

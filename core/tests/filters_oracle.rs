@@ -76,10 +76,13 @@ impl Dice {
 
 type Truth = Option<bool>;
 
+/// What the oracle makes of a point: its id and its values.
+type Reading = dyn Fn(u64, &Row) -> Truth;
+
 /// An expression, in words and as the oracle reads it.
 struct Condition {
     text: String,
-    truth: Box<dyn Fn(u64, &Row) -> Truth>,
+    truth: Box<Reading>,
 }
 
 fn condition(text: String, truth: impl Fn(u64, &Row) -> Truth + 'static) -> Condition {
@@ -96,11 +99,14 @@ fn not(truth: Truth) -> Truth {
 
 /// AND of any number of truths: false wins over unknown.
 fn and(truths: impl Iterator<Item = Truth>) -> Truth {
-    truths.fold(Some(true), |a, b| match (a, b) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (None, _) | (_, None) => None,
-        _ => Some(true),
-    })
+    let truths: Vec<Truth> = truths.collect();
+    if truths.contains(&Some(false)) {
+        Some(false)
+    } else if truths.contains(&None) {
+        None
+    } else {
+        Some(true)
+    }
 }
 
 fn or(truths: impl Iterator<Item = Truth>) -> Truth {
@@ -131,35 +137,14 @@ fn mirrored(operator: &str) -> &'static str {
     }
 }
 
-/// An integer of any size against an i64, a float against an f64; slow and plain.
+/// An i64 against a literal that is a multiple of a half, slowly and plainly.
 fn compare_integer(value: i64, literal: &str) -> Ordering {
-    let literal: f64_or_int::Number = literal.parse().unwrap();
-    literal.compare_to_i64(value)
-}
-
-mod f64_or_int {
-    use std::cmp::Ordering;
-
-    /// A literal in half units, which all literals of the test are multiples of.
-    pub struct Number(i128);
-
-    impl std::str::FromStr for Number {
-        type Err = std::num::ParseIntError;
-
-        fn from_str(text: &str) -> Result<Self, Self::Err> {
-            match text.strip_suffix(".5") {
-                Some(whole) if text.starts_with('-') => Ok(Self(whole.parse::<i128>()? * 2 - 1)),
-                Some(whole) => Ok(Self(whole.parse::<i128>()? * 2 + 1)),
-                None => Ok(Self(text.parse::<i128>()? * 2)),
-            }
-        }
-    }
-
-    impl Number {
-        pub fn compare_to_i64(&self, value: i64) -> Ordering {
-            (i128::from(value) * 2).cmp(&self.0)
-        }
-    }
+    let halves = match literal.strip_suffix(".5") {
+        Some(whole) if literal.starts_with('-') => whole.parse::<i128>().unwrap() * 2 - 1,
+        Some(whole) => whole.parse::<i128>().unwrap() * 2 + 1,
+        None => literal.parse::<i128>().unwrap() * 2,
+    };
+    (i128::from(value) * 2).cmp(&halves)
 }
 
 fn integers(dice: &mut Dice) -> String {
@@ -232,7 +217,7 @@ fn on_ratio(dice: &mut Dice) -> Condition {
         });
     }
     let literal = dice.pick(&RATIOS);
-    let text = if literal == 1e300 { "1e300".to_owned() } else { format!("{literal}") };
+    let text = if literal > 1e200 { format!("{literal:e}") } else { format!("{literal}") };
     condition(format!("ratio {operator} {text}"), move |_, row| {
         Some(holds(operator, row.ratio?.partial_cmp(&literal)?))
     })
@@ -335,17 +320,10 @@ fn on_others(dice: &mut Dice) -> Condition {
                 Some(id == a || id == b)
             })
         }
-        _ => dice.pick(&[0, 1]).then_late(),
-    }
-}
-
-trait Late {
-    fn then_late(self) -> Condition;
-}
-
-impl Late for i32 {
-    fn then_late(self) -> Condition {
-        condition(format!("late >= {self}"), move |_, row| Some(row.late? >= i64::from(self)))
+        _ => {
+            let least = dice.roll(2) as i64;
+            condition(format!("late >= {least}"), move |_, row| Some(row.late? >= least))
+        }
     }
 }
 
@@ -522,7 +500,9 @@ fn random_filters_find_what_the_oracle_finds() {
     world.update(&updated);
     let deleted: Vec<u64> = (0..2_700).step_by(13).collect();
     world.collection.delete(&Ids::U64(deleted.clone())).unwrap();
-    deleted.iter().for_each(|id| assert!(world.points.remove(id).is_some()));
+    for id in &deleted {
+        assert!(world.points.remove(id).is_some());
+    }
     world.check(1_000);
     world.collection.optimize(&Progress::new()).unwrap();
     world.check(400);
@@ -543,7 +523,7 @@ fn delete_where_deletes_what_the_oracle_finds() {
         }
         let deleted = world.collection.delete_where(&condition.text).unwrap();
         assert_eq!(deleted, passing.len() as u64, "{}", condition.text);
-        passing.iter().for_each(|id| drop(world.points.remove(id)));
+        world.points.retain(|id, _| !passing.contains(id));
         assert_eq!(world.collection.len(), world.points.len() as u64);
         assert_eq!(world.found("id IS NOT NULL"), world.points.keys().copied().collect::<Vec<_>>());
     }

@@ -51,9 +51,12 @@ impl Filter {
 /// What was asked before. One a collection.
 #[derive(Debug)]
 pub(super) struct Filters {
-    plans: Mutex<Recent<(Arc<str>, usize), Arc<Plan>>>,
+    plans: Mutex<Recent<TextKey, Arc<Plan>>>,
     sets: Mutex<Recent<SetKey, Set>>,
 }
+
+/// A text, and how many columns there were.
+type TextKey = (Arc<str>, usize);
 
 /// Addresses of what a set of slots follows from; 0 for what there is not.
 type SetKey = [usize; 4];

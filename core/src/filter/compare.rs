@@ -2,16 +2,14 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use sqlparser::ast::{BinaryOperator, Expr, Ident, Spanned, Value};
-use sqlparser::tokenizer::Span;
+use sqlparser::ast::{Expr, Ident};
 
-use super::dialect::what;
 use super::fault::{Checked, Fault};
 use super::like::Pattern;
 use super::names::nearest;
-use super::number::{Mark, Number, Order, merged};
+use super::number::{Mark, Order, merged};
+use super::operand::{Given, Operand, moment, operand};
 use super::plan::{ColumnRef, Leaf, Node, Test};
-use super::time;
 use crate::types::{AttributeType, IdType, Ids, Schema};
 
 /// Column names that a message lists.
@@ -25,55 +23,16 @@ pub(super) struct Comparer<'a> {
     pub(super) uses_now: bool,
 }
 
-/// A value of a comparison.
-enum Operand {
-    Null,
-    Bool(bool),
-    Number(Number),
-    Text(String),
-    Time(Mark),
-    /// `now()` and so many microseconds.
-    Now(i128),
-}
-
-/// A value and what it is called in a message.
-struct Given {
-    operand: Operand,
-    span: Span,
-}
-
-impl Given {
-    fn describe(&self) -> String {
-        match &self.operand {
-            Operand::Null => "NULL".to_owned(),
-            Operand::Bool(truth) => if *truth { "TRUE" } else { "FALSE" }.to_owned(),
-            Operand::Number(Number { negative, digits }) => {
-                format!("the number {}{digits}", if *negative { "-" } else { "" })
-            }
-            Operand::Text(text) => {
-                let short: String = text.chars().take(40).collect();
-                format!("the text '{short}{}'", if short.len() < text.len() { "..." } else { "" })
-            }
-            Operand::Time(_) | Operand::Now(_) => "a time".to_owned(),
-        }
-    }
-}
-
 impl Comparer<'_> {
     /// A column by itself: a `bool` that is true.
     pub(super) fn bare(&self, name: &Ident, negated: bool) -> Checked<Node> {
         let column = self.find(name)?;
-        match column {
-            ColumnRef::Attribute { kind: AttributeType::Bool, .. } => {
-                Ok(leaf(column, Test::True, negated))
-            }
-            _ => {
-                let kind = self.kind_of(column);
-                let found = format!("{:?} alone, {kind}", name.value);
-                let expected = "a comparison; a column by itself must be a bool";
-                Err(Fault::expected(name.span, expected, found))
-            }
+        if is_kind(column, AttributeType::Bool) {
+            return Ok(leaf(column, Test::True, negated));
         }
+        let found = format!("{:?} alone, {}", name.value, self.kind_of(column));
+        let expected = "a comparison; a column by itself must be a bool";
+        Err(Fault::expected(name.span, expected, found))
     }
 
     pub(super) fn null(&self, name: &Ident, negated: bool) -> Checked<Node> {
@@ -93,8 +52,8 @@ impl Comparer<'_> {
         negated: bool,
     ) -> Checked<Node> {
         let column = self.find(name)?;
-        let given = self.operand(value)?;
-        if self.is_list(column) {
+        let given = operand(value, self.schema)?;
+        if is_list(column) {
             return Err(Fault::new(
                 name.span,
                 format!(
@@ -132,7 +91,7 @@ impl Comparer<'_> {
                     self.uses_now = true;
                     Test::Now(order, *offset)
                 }
-                _ => match self.mark(*kind_ref(&column), &given)? {
+                _ => match mark(*kind_ref(&column), &given)? {
                     Some(mark) => Test::Keys(mark.keys(order).into_iter().collect()),
                     None => return wrong(),
                 },
@@ -188,8 +147,8 @@ impl Comparer<'_> {
 
     pub(super) fn like(&mut self, name: &Ident, value: &Expr, negated: bool) -> Checked<Node> {
         let column = self.find(name)?;
-        let given = self.operand(value)?;
-        if !self.is_kind(column, AttributeType::Keyword) {
+        let given = operand(value, self.schema)?;
+        if !is_kind(column, AttributeType::Keyword) {
             let found = format!("{:?}, {}", name.value, self.kind_of(column));
             return Err(Fault::expected(name.span, "a keyword column before LIKE", found));
         }
@@ -206,7 +165,7 @@ impl Comparer<'_> {
     /// HAS, and HAS ANY, which comes as a tuple.
     pub(super) fn has(&mut self, name: &Ident, value: &Expr, negated: bool) -> Checked<Node> {
         let column = self.find(name)?;
-        if !self.is_list(column) {
+        if !is_list(column) {
             let found = format!("{:?}, {}; use = or IN", name.value, self.kind_of(column));
             return Err(Fault::expected(name.span, "a keyword[] column before HAS", found));
         }
@@ -216,7 +175,7 @@ impl Comparer<'_> {
         };
         let (mut words, mut has_null) = (Vec::new(), false);
         for value in values {
-            let given = self.operand(value)?;
+            let given = operand(value, self.schema)?;
             match given.operand {
                 Operand::Null => has_null = true,
                 Operand::Text(text) => words.push(text),
@@ -269,14 +228,6 @@ impl Comparer<'_> {
         format!("{found}; the columns are {}{quotes}", listed.join(", "))
     }
 
-    fn is_kind(&self, column: ColumnRef, wanted: AttributeType) -> bool {
-        matches!(column, ColumnRef::Attribute { kind, .. } if kind == wanted)
-    }
-
-    fn is_list(&self, column: ColumnRef) -> bool {
-        self.is_kind(column, AttributeType::KeywordList)
-    }
-
     fn kind_of(&self, column: ColumnRef) -> String {
         match column {
             ColumnRef::Id => format!("the id, of type {}", self.id_type),
@@ -298,92 +249,6 @@ impl Comparer<'_> {
         };
         let expected = format!("{wanted}, as {:?} is {}", name.value, self.kind_of(column));
         Fault::expected(given.span, &expected, given.describe())
-    }
-
-    /// Where a value lies among the keys of a numeric column; `None` for a value of another type.
-    fn mark(&self, kind: AttributeType, given: &Given) -> Checked<Option<Mark>> {
-        Ok(match (kind, &given.operand) {
-            (AttributeType::I64, Operand::Number(number)) => number.among_integers(),
-            (AttributeType::F64, Operand::Number(number)) => number.among_floats(),
-            (AttributeType::Timestamp, Operand::Time(mark)) => Some(*mark),
-            (AttributeType::Timestamp, Operand::Text(text)) => Some(moment(text, given.span)?),
-            _ => None,
-        })
-    }
-
-    /// A value, with the intervals that are added to it.
-    fn operand(&self, expr: &Expr) -> Checked<Given> {
-        let mut rest = expr;
-        let mut shift = None;
-        while let Expr::BinaryOp { left, op, right } = rest {
-            let sign = match op {
-                BinaryOperator::Plus => 1,
-                BinaryOperator::Minus => -1,
-                _ => return Err(Fault::expected(rest.span(), "a value", "a condition")),
-            };
-            let Expr::Interval(interval) = &**right else {
-                let expected = "INTERVAL, such as INTERVAL '7 days', after + or -";
-                return Err(Fault::expected(right.span(), expected, what(right)));
-            };
-            shift = Some(shift.unwrap_or(0) + sign * length(&interval.value)?);
-            rest = left;
-        }
-        let given = self.single(rest)?;
-        let Some(shift) = shift else { return Ok(given) };
-        let operand = match given.operand {
-            Operand::Time(mark) => Operand::Time(mark.plus(shift)),
-            Operand::Now(offset) => Operand::Now(offset.saturating_add(shift)),
-            _ => {
-                let expected = "now() or TIMESTAMP '...' before an interval";
-                return Err(Fault::expected(given.span, expected, given.describe()));
-            }
-        };
-        Ok(Given { operand, span: expr.span() })
-    }
-
-    fn single(&self, expr: &Expr) -> Checked<Given> {
-        let span = expr.span();
-        let operand = match expr {
-            Expr::Nested(inner) => return self.operand(inner),
-            Expr::Value(value) => match &value.value {
-                Value::Null => Operand::Null,
-                Value::Boolean(truth) => Operand::Bool(*truth),
-                Value::SingleQuotedString(text) => Operand::Text(text.clone()),
-                Value::Number(text, _) => Operand::Number(match text.strip_prefix('-') {
-                    Some(digits) => Number { negative: true, digits: digits.to_owned() },
-                    None => Number { negative: false, digits: text.clone() },
-                }),
-                other => return Err(Fault::expected(span, "a value", other.to_string())),
-            },
-            Expr::TypedString(typed) => match &typed.value.value {
-                Value::SingleQuotedString(text) => Operand::Time(moment(text, typed.value.span)?),
-                other => return Err(Fault::expected(span, "a time", other.to_string())),
-            },
-            Expr::Function(_) => Operand::Now(0),
-            Expr::Interval(_) => {
-                let expected =
-                    "a time; an interval is added to one, as in now() - INTERVAL '7 days'";
-                return Err(Fault::expected(span, expected, "an interval alone"));
-            }
-            Expr::Identifier(name) => return Err(self.column_as_value(name)),
-            _ => return Err(Fault::expected(span, "a value", what(expr))),
-        };
-        Ok(Given { operand, span })
-    }
-
-    fn column_as_value(&self, name: &Ident) -> Fault {
-        let known = self.schema.position(&name.value).is_some() || name.value == "id";
-        let message = if known {
-            let expected = "a value; a column is compared with values, not with another column";
-            return Fault::expected(name.span, expected, format!("the column {:?}", name.value));
-        } else {
-            let text = name.value.replace('\'', "''");
-            format!(
-                "expected a value, found the name {}; a text goes in single quotes: '{text}'",
-                name
-            )
-        };
-        Fault::new(name.span, message)
     }
 }
 
@@ -417,28 +282,21 @@ fn id(id_type: IdType, operand: &Operand) -> Option<Ids> {
     }
 }
 
-fn moment(text: &str, span: Span) -> Checked<Mark> {
-    time::moment(text).ok_or_else(|| {
-        let short: String = text.chars().take(40).collect();
-        let expected =
-            "a time such as '2013-01-31 14:15:00', '2013-01-31' or '2013-01-31T14:15:00Z'";
-        Fault::expected(span, expected, format!("'{short}'"))
-    })
+fn is_kind(column: ColumnRef, wanted: AttributeType) -> bool {
+    matches!(column, ColumnRef::Attribute { kind, .. } if kind == wanted)
 }
 
-/// The microseconds of an interval.
-fn length(value: &Expr) -> Checked<i128> {
-    let found = match value {
-        Expr::Value(value) => match &value.value {
-            Value::SingleQuotedString(text) => match time::span(text) {
-                Some(length) => return Ok(length),
-                None => text.chars().take(40).collect(),
-            },
-            other => other.to_string(),
-        },
-        other => what(other).to_owned(),
-    };
-    let expected =
-        "a length of time such as '7 days' or '1 hour 30 minutes' (microseconds to weeks)";
-    Err(Fault::expected(value.span(), expected, format!("'{found}'")))
+fn is_list(column: ColumnRef) -> bool {
+    is_kind(column, AttributeType::KeywordList)
+}
+
+/// Where a value lies among the keys of a numeric column; `None` for a value of another type.
+fn mark(kind: AttributeType, given: &Given) -> Checked<Option<Mark>> {
+    Ok(match (kind, &given.operand) {
+        (AttributeType::I64, Operand::Number(number)) => number.among_integers(),
+        (AttributeType::F64, Operand::Number(number)) => number.among_floats(),
+        (AttributeType::Timestamp, Operand::Time(mark)) => Some(*mark),
+        (AttributeType::Timestamp, Operand::Text(text)) => Some(moment(text, given.span)?),
+        _ => None,
+    })
 }

@@ -16,6 +16,7 @@ mod fault;
 mod like;
 mod names;
 mod number;
+mod operand;
 mod parse;
 mod plan;
 #[cfg(test)]

@@ -90,12 +90,11 @@ fn zone(text: &str) -> Option<i128> {
         return None;
     }
     let hours = text.digits(2)?;
-    let minutes = match text.0 {
-        "" => 0,
-        _ => {
-            text.skip(':');
-            text.digits(2)?
-        }
+    let minutes = if text.0.is_empty() {
+        0
+    } else {
+        text.skip(':');
+        text.digits(2)?
     };
     let offset = hours * HOUR + minutes * MINUTE;
     let sound = text.0.is_empty() && hours < 24 && minutes < 60;

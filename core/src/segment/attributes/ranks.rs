@@ -116,7 +116,7 @@ impl Ranks {
         let mut so_far = Bitmap::none(rows);
         if single && ranks.order.len() > stride {
             for slots in ranks.order.chunks(stride) {
-                slots.iter().for_each(|slot| so_far.insert(*slot));
+                so_far.extend(slots);
                 ranks.marks.push(so_far.clone());
             }
         } else if !single {
@@ -124,7 +124,7 @@ impl Ranks {
                 let slots = ranks.order.get(ranks.places(code..code + 1)).unwrap_or_default();
                 if slots.len() > stride {
                     let mut bitmap = Bitmap::none(rows);
-                    slots.iter().for_each(|slot| bitmap.insert(*slot));
+                    bitmap.extend(slots);
                     ranks.heavy.insert(code, bitmap);
                 }
             }
@@ -145,40 +145,29 @@ impl Ranks {
 
     /// Adds the slots at these places.
     fn add(&self, places: Range<usize>, out: &mut Bitmap) {
-        let (mut start, mut end) = (places.start, places.end.min(self.order.len()));
+        let (start, mut end) = (places.start, places.end.min(self.order.len()));
         let complete = self.marks.len();
         if start < end && complete > 0 {
             let first = start.div_ceil(self.stride);
             // The last mark is at the end, wherever that is.
             let last = if end == self.order.len() { complete } else { end / self.stride };
             if first < last {
-                let empty;
-                let before = match first.checked_sub(1).and_then(|i| self.marks.get(i)) {
-                    Some(mark) => mark,
-                    None => {
-                        empty = Bitmap::none(0);
-                        &empty
-                    }
-                };
-                if let Some(mark) = self.marks.get(last - 1) {
-                    if before.bytes() == 0 {
-                        out.unite(mark);
-                    } else {
-                        out.unite_difference(mark, before);
-                    }
+                let before = first.checked_sub(1).and_then(|i| self.marks.get(i));
+                match (self.marks.get(last - 1), before) {
+                    (Some(mark), Some(before)) => out.unite_difference(mark, before),
+                    (Some(mark), None) => out.unite(mark),
+                    (None, _) => {}
                 }
                 let middle = first * self.stride..(last * self.stride).min(self.order.len());
                 self.add_singly(middle.end..end, out);
-                (start, end) = (start, middle.start);
+                end = middle.start;
             }
         }
         self.add_singly(start..end, out);
     }
 
     fn add_singly(&self, places: Range<usize>, out: &mut Bitmap) {
-        for slot in self.order.get(places).unwrap_or_default() {
-            out.insert(*slot);
-        }
+        out.extend(self.order.get(places).unwrap_or_default());
     }
 }
 
@@ -247,16 +236,14 @@ impl<'a> Ranked<'a> {
         let Some(dictionary) = self.dictionary() else { return Bitmap::none(self.rows) };
         let end = to.map_or(dictionary.len() as u32, |to| self.lower_bound(to));
         let codes = from.map_or(0, |from| self.lower_bound(from))..end;
-        match passes {
-            Some(passes) => self.codes(codes.filter(|c| dictionary.get(*c).is_some_and(passes))),
-            None => {
-                let mut out = Bitmap::none(self.rows);
-                if codes.start < codes.end {
-                    self.ranks.add(self.ranks.places(codes), &mut out);
-                }
-                out
-            }
+        if let Some(passes) = passes {
+            return self.codes(codes.filter(|c| dictionary.get(*c).is_some_and(passes)));
         }
+        let mut out = Bitmap::none(self.rows);
+        if codes.start < codes.end {
+            self.ranks.add(self.ranks.places(codes), &mut out);
+        }
+        out
     }
 
     fn codes(&self, codes: impl Iterator<Item = u32>) -> Bitmap {
@@ -354,7 +341,7 @@ mod tests {
                 let (mut found, mut expected) = (Bitmap::none(values), Bitmap::none(values));
                 ranks.add(places.clone(), &mut found);
                 let slots = order.get(places.clone()).unwrap_or_default();
-                slots.iter().for_each(|slot| expected.insert(*slot));
+                expected.extend(slots);
                 assert_eq!(found, expected, "{places:?} of {values}");
             }
         }
