@@ -128,9 +128,9 @@ impl Collection {
         wait::run(py, &Watcher::default(), |_| collection.delete(&ids))
     }
 
-    fn delete_where(&self, py: Python<'_>, filter: &str) -> PyResult<u64> {
+    fn delete_where(&self, py: Python<'_>, r#where: &str) -> PyResult<u64> {
         let collection = self.handle.to_write("delete").or_raise(py)?;
-        wait::run(py, &Watcher::default(), |_| collection.delete_where(filter))
+        wait::run(py, &Watcher::default(), |_| collection.delete_where(r#where))
     }
 
     fn update(

@@ -292,7 +292,7 @@ def test_search_arguments(typed: nf.Collection, arguments: dict[str, Any], said:
         {"decay": ("created_utc", "1h")},
         {"exclude": "a"},
         {"group_by": 1, "max_per_group": 1},
-        {"where": "over_18"},
+        {"where": 7},
     ],
 )
 def test_search_of_wrong_types(typed: nf.Collection, arguments: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ def ids(posts: nf.Collection, where: str, k: int = 900) -> list[int]:
         ("NOT subreddit = 'aww'", range(2, 900, 3)),
         ("subreddit IS NULL", range(1, 900, 3)),
         ("flair HAS 'b' AND score < 10", [0, 3, 6, 9]),
-        ("over_18 OR score BETWEEN 1 AND 2", [*range(0, 3), *range(3, 900, 3)]),
+        ("over_18 OR score BETWEEN 1 AND 2", [*range(3), *range(3, 900, 3)]),
         (f"created_utc > '{DAYS[1].isoformat()}' AND id IN (2, 3, 5)", [2, 5]),
         ("ratio >= 0.75 AND subreddit LIKE 'c_ts'", range(2, 900, 3)),
         ("score = 12345678901234567890", []),
@@ -50,7 +50,9 @@ def test_a_batch_is_filtered_like_each_of_its_queries(posts: nf.Collection) -> N
     queries = np.random.default_rng(0).random((7, 4), dtype=np.float32) * 3600
     where = "score >= 450 AND NOT over_18"
     batch = posts.search(queries, k=5, where=where, exclude=[452])
-    assert (batch.counts == 5).all() and (batch.ids >= 450).all() and 452 not in batch.ids
+    assert (batch.counts == 5).all()
+    assert (batch.ids >= 450).all()
+    assert 452 not in batch.ids
     for row, query in enumerate(queries):
         single = posts.search(query, k=5, where=where, exclude=[452])
         assert single.ids.tolist() == batch.ids[row].tolist()
@@ -61,7 +63,8 @@ def test_changes_are_seen_at_once(posts: nf.Collection) -> None:
     posts.update([5, 899], {"score": [10_000, None]})
     assert ids(posts, "score > 897") == [5, 898]
     posts.add_column("late", "keyword")
-    assert ids(posts, "late = 'x'") == [] and len(ids(posts, "late IS NULL")) == 900
+    assert ids(posts, "late = 'x'") == []
+    assert len(ids(posts, "late IS NULL")) == 900
     posts.update([6], {"late": ["x"]})
     assert ids(posts, "late = 'x'") == [6]
 
@@ -72,7 +75,8 @@ def test_delete_where(posts: nf.Collection) -> None:
     assert len(posts) == 800
     posts.close()
     with nf.open(posts.path) as again:
-        assert len(again) == 800 and ids(again, "over_18", k=1) == [300]
+        assert len(again) == 800
+        assert ids(again, "over_18", k=1) == [300]
     with pytest.raises(nf.ReadOnlyError), nf.open(posts.path) as again:
         again.delete(where="over_18")
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import _checks, _core, _inputs
 from ._decay import Decay
+from ._errors import InvalidArgumentError
 from ._progress import bar
 from ._report import Report, html_table
 from ._result import SearchResult
