@@ -216,7 +216,7 @@ const OVERLAP_BYTES: usize = if cfg!(test) { 2_000 } else { 128 << 10 };
 /// Whether the requests can be logged before they are applied, and are large.
 fn is_worth_a_thread(requests: &[Request]) -> bool {
     let bytes = requests.iter().flat_map(|r| &r.payloads).map(Payload::record_bytes).sum::<usize>();
-    let known = |r: &Request| matches!(r.operation, Operation::Upsert(_));
+    let known = |r: &Request| matches!(r.asked, Asked::Apply(Operation::Upsert(_)));
     bytes >= OVERLAP_BYTES && requests.iter().all(known) && sync::is_real()
 }
 
@@ -229,18 +229,18 @@ fn apply_and_log(
     view: &View,
     requests: Vec<Request>,
 ) -> Result<Applied> {
-    let (operations, units): (Vec<_>, Vec<_>) =
-        requests.into_iter().map(|request| (request.operation, request.payloads)).unzip();
+    let (calls, units): (Vec<_>, Vec<_>) =
+        requests.into_iter().map(|request| (request.asked, request.payloads)).unzip();
     let durability = view.config.durability;
     let count = units.len() as u64;
     std::thread::scope(|scope| {
         let logged = scope.spawn(|| log(wal, &units, durability));
         let applied = (|| {
             let mut draft = Draft::new(view, active);
-            let mut outcomes = Vec::with_capacity(operations.len());
-            for operation in operations {
+            let mut outcomes = Vec::with_capacity(calls.len());
+            for asked in calls {
                 let payloads = Vec::new();
-                let outcome = apply(&mut draft, Request { operation, payloads })?;
+                let outcome = apply(&mut draft, Request { asked, payloads })?;
                 outcomes.push(outcome.map(|(points, _)| points));
             }
             Ok((outcomes, count, draft.finish()?))

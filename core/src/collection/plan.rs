@@ -1,8 +1,8 @@
 //! A request checked against a view, resolved once for all queries.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::expiry::clock_us;
 use super::filters::{Filters, Passing};
 use super::{SegmentHandle, View};
 use crate::config::{CollectionConfig, Decay, SearchRequest};
@@ -50,7 +50,7 @@ impl<'a> Plan<'a> {
             .as_ref()
             .map(|decay| Ok::<_, Error>((timestamp(&view.config, &decay.column)?, decay)))
             .transpose()?;
-        let now_us = now_us();
+        let now_us = clock_us();
         let filter = request.filter.as_ref();
         let filter = filter.map(|text| filters.filter(text, &view.config, now_us)).transpose()?;
         let excluded = excluded(view, request)?;
@@ -84,12 +84,6 @@ impl<'a> Plan<'a> {
     pub(super) fn is_plain(&self) -> bool {
         self.request.cap.is_none() && self.request.decay.is_none()
     }
-}
-
-/// Microseconds since 1970.
-pub(super) fn now_us() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_micros()).unwrap_or(i64::MAX)
 }
 
 fn scorer<'a>(column: Column<'a>, decay: &Decay, now_us: i64) -> Scorer<'a> {

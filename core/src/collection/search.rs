@@ -231,16 +231,21 @@ impl SegmentSearch<'_> {
 
     /// How many of the best codes to refine where there is no graph; `None` to compare all rows.
     fn width(&self, eligible: &Eligible<'_>) -> Option<Beam> {
-        let k = self.wanted(eligible);
+        let rows = self.handle.segment.rows() as usize;
+        let alive = eligible.count().max(1);
+        if eligible.is_filtered() && alive < rows / 4 {
+            return None;
+        }
+        let wanted = self.wanted(eligible);
+        // With a filter, that takes those that are passed over into account, as is done below.
+        let k = if eligible.is_filtered() { self.plan.request.k } else { wanted };
         let width = match self.plan.request.effort {
             Effort::Exact => return None,
             Effort::Ef(ef) => ef.max(2 * k + FLAT_MORE),
             Effort::Recall(recall) if recall > 0.98 => 3 * k + 4 * FLAT_MORE,
             Effort::Recall(_) => 2 * k + FLAT_MORE,
         };
-        let rows = self.handle.segment.rows() as usize;
-        let alive = eligible.count().max(1);
-        let width = (width as f64 * rows as f64 / alive as f64) as usize;
+        let width = ((width as f64 * rows as f64 / alive as f64) as usize).max(wanted);
         (self.plan.is_plain() && width <= rows / 2).then(|| Beam::whole(width))
     }
 

@@ -9,7 +9,6 @@ use super::commit::{Committer, Swap};
 use super::group::{Asked, Request};
 use super::input::{Input, check_attributes, check_updates, wrong_id_type};
 use super::operation::{Operation, Update, encode_update, encode_upsert};
-use super::plan::now_us;
 use super::{Collection, Shared, View, lock, merge};
 use crate::config::{CollectionConfig, Progress};
 use crate::error::{Error, Result};
@@ -96,7 +95,7 @@ pub(super) fn delete(collection: &Collection, ids: &Ids) -> Result<u64> {
 pub(super) fn delete_where(collection: &Collection, filter: &str) -> Result<u64> {
     let shared = &collection.shared;
     shared.check_writable("delete")?;
-    let filter = shared.filters.filter(filter, &shared.config(), now_us())?;
+    let filter = shared.filters.filter(filter, &shared.config(), shared.now_us())?;
     shared.commit(Request { asked: Asked::DeleteWhere(filter), payloads: Vec::new() })
 }
 
