@@ -76,6 +76,7 @@ impl Worker {
         }
         let right = lock(&self.right);
         lock(&self.state).wanted -= 1;
+        self.changed.notify_all();
         right
     }
 
@@ -110,6 +111,13 @@ impl Worker {
     /// Does one piece of work, unless someone else wants to; whether there was one.
     pub(super) fn work(&self, work: impl FnOnce(&Progress) -> Result<bool>) -> Result<bool> {
         let progress = Progress::new();
+        {
+            // Who wants to go first would else be outrun, again and again.
+            let mut state = lock(&self.state);
+            while state.wanted > 0 && !state.stop {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+        }
         let _right = lock(&self.right);
         {
             let mut state = lock(&self.state);
