@@ -7,7 +7,8 @@ use std::process::Command;
 
 use common::{batch, components, config, source, upsert};
 use nearfield::{
-    Collection, CollectionConfig, Error, Ids, LoadOptions, MemoryMode, Metric, Progress, Vectors,
+    Collection, CollectionConfig, Error, Ids, LoadOptions, MemoryMode, Metric, Mode, OpenOptions,
+    Progress, SearchRequest, Vectors,
 };
 
 const TARGET: &str = "NEARFIELD_TEST_MEMORY_TARGET";
@@ -52,6 +53,39 @@ fn load_and_compare() {
 fn a_load_takes_what_was_stated() {
     let dir = tempfile::tempdir().unwrap();
     child("load_and_compare", dir.path().join("c").to_str().unwrap(), "");
+}
+
+/// Run by the test below in a process of its own.
+#[test]
+fn search_with_little_memory() {
+    let Ok(path) = std::env::var(TARGET) else { return };
+    let options = OpenOptions { mode: Mode::Read, memory: None };
+    let collection = Collection::open(&path, options).unwrap();
+    let expected = std::fs::read_to_string(format!("{path}.expected")).unwrap();
+    assert_eq!(format!("{:?}", answers(&collection)), expected);
+}
+
+/// Ids and similarities of a few searches.
+fn answers(collection: &Collection) -> (Ids, Vec<f64>) {
+    let queries = components(20, 64, 99);
+    let queries = Vectors::from_f32(64, &queries).unwrap();
+    let found = collection.search(&queries, &SearchRequest::new(10)).unwrap();
+    (found.ids, found.similarities)
+}
+
+#[test]
+fn a_file_larger_than_the_memory_is_searched() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("c");
+    let collection = Collection::create(&path, CollectionConfig::new(64, Metric::Cosine)).unwrap();
+    let vectors = components(5_000, 64, 1);
+    let vectors = Vectors::from_f32(64, &vectors).unwrap();
+    collection.upsert(&Ids::U64((0..5_000).collect()), &vectors, None, &Progress::new()).unwrap();
+    collection.optimize(&Progress::new()).unwrap();
+    let expected = format!("{:?}", answers(&collection));
+    collection.close().unwrap();
+    std::fs::write(dir.path().join("c.expected"), expected).unwrap();
+    child("search_with_little_memory", path.to_str().unwrap(), "1MiB");
 }
 
 /// Run by the test below in a process of its own.

@@ -144,6 +144,7 @@ impl SegmentSearch<'_> {
             return asked.iter().map(|(_, exact)| self.compare_all(exact, &eligible)).collect();
         };
         let walk = Walk {
+            segment: &self.handle.segment,
             index: &index,
             rows: &self.handle.segment.originals(),
             ids: self.part.ids,

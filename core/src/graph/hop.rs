@@ -64,6 +64,11 @@ impl Scratch {
         Some(best.slot())
     }
 
+    /// The slots of the beam, best first.
+    pub(crate) fn beam(&self) -> impl Iterator<Item = u32> {
+        self.pool.candidates().map(Candidate::slot)
+    }
+
     /// The distances of the candidates as multiples of the k-th best, ascending.
     pub(super) fn multiples(&self, query: &Query, k: usize) -> Vec<f32> {
         if self.pool.len() < k {

@@ -13,7 +13,7 @@ use crate::kernels::candidate::Candidate;
 use crate::kernels::exact;
 use crate::originals::Originals;
 use crate::results::SearchCounters;
-use crate::segment::IdColumn;
+use crate::segment::{IdColumn, Segment};
 
 /// How many standard errors of an 8-bit score are allowed for before a candidate is given up.
 const DOUBT: f32 = 4.0;
@@ -29,6 +29,7 @@ pub(crate) struct WalkScratch {
 /// A walk of one segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Walk<'a> {
+    pub(crate) segment: &'a Segment,
     pub(crate) index: &'a IndexView<'a>,
     pub(crate) rows: &'a Originals<'a>,
     pub(crate) ids: IdColumn<'a>,
@@ -67,7 +68,10 @@ impl<'a> Walk<'a> {
 
     /// Refines what a walk found, and asks for the rows of the best.
     fn refine(&self, walk: &graph::Walk<'_>, query: &codes::Query, scratch: &mut Scratch) {
+        self.segment.fetch_refined(scratch.beam());
         walk.refine(query, Depth::Best(self.wanted), scratch);
+        let likely = self.wanted + (self.wanted / 4).max(16);
+        self.segment.fetch_originals(scratch.refined.iter().take(likely).map(|c| c.slot()));
         scratch.refined.iter().take(AHEAD).for_each(|candidate| self.ask(*candidate));
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Segment {
     file: Bytes,
     /// Codes and edges, when they are kept apart in anonymous memory.
     pinned: Option<(Bytes, Bytes)>,
+    /// Whether the file was larger than the memory left when it was opened.
+    scarce: bool,
     table: Table,
     meta: SegmentMeta,
     /// Encodes queries for the index.
@@ -173,7 +175,7 @@ impl Segment {
         let bad_meta = |expected: &str, found: String| {
             Fault::damage(meta_at, SectionKind::Meta.name(), expected, found)
         };
-        let meta: SegmentMeta = codec::decode(meta.all(&file, sums)?)
+        let meta: SegmentMeta = codec::decode_padded(meta.all(&file, sums)?)
             .map_err(|found| bad_meta("what a writer wrote", found))?;
         let mut shape = Shape::of(config);
         // Columns that were added later are missing.
@@ -232,6 +234,7 @@ impl Segment {
         Ok(Self {
             path: path.to_owned(),
             pinned: None,
+            scarce: false,
             quantizer: None,
             meta,
             dim: config.dim,
@@ -273,17 +276,40 @@ impl Segment {
         }
         // What is read here and there: in huge pages if all of it fits in memory many times over,
         // else as little at a time as the system can.
-        let roomy = self.roomy();
+        let room = Room::now().ok().and_then(|room| room.available());
+        let roomy = self.roomy(room);
+        self.scarce = room.is_some_and(|room| self.file.len() as u64 > room);
         self.file.expect(&self.refine, if roomy { Expect::Soon } else { Expect::Random });
         self.file.expect(&self.vectors, if roomy { Expect::Soon } else { Expect::Random });
         Ok(())
     }
 
     /// Whether the file takes at most a quarter of the memory that is left.
-    fn roomy(&self) -> bool {
+    fn roomy(&self, room: Option<u64>) -> bool {
         const LARGE: usize = 4 << 20;
-        let room = || Room::now().ok()?.available();
-        self.file.len() >= LARGE && room().is_some_and(|room| self.file.len() as u64 <= room / 4)
+        self.file.len() >= LARGE && room.is_some_and(|room| self.file.len() as u64 <= room / 4)
+    }
+
+    /// Asks for the refine rows of slots, all at once, where the file does not fit in memory: one
+    /// page fault after the other would wait for the disk each time.
+    pub(crate) fn fetch_refined(&self, slots: impl Iterator<Item = u32>) {
+        if let (true, Some(index)) = (self.scarce, &self.meta.index) {
+            self.fetch(&self.refine, index.layout().refine_bytes(), slots);
+        }
+    }
+
+    /// The same of the original vectors.
+    pub(crate) fn fetch_originals(&self, slots: impl Iterator<Item = u32>) {
+        if self.scarce {
+            self.fetch(&self.vectors, self.dim * self.dtype.bytes(), slots);
+        }
+    }
+
+    fn fetch(&self, of: &Range<usize>, bytes: usize, slots: impl Iterator<Item = u32>) {
+        for slot in slots {
+            let from = of.start + slot as usize * bytes;
+            self.file.fetch(from..(from + bytes).min(of.end));
+        }
     }
 
     /// Number of slots, dead ones included.

@@ -120,6 +120,18 @@ impl Bytes {
         }
     }
 
+    /// Asks the kernel to read a part of a file, and doesn't wait.
+    pub(crate) fn fetch(&self, range: Range<usize>) {
+        #[cfg(unix)]
+        if let Region::File(map) = &*self.0
+            && !range.is_empty()
+            && range.end <= map.len()
+        {
+            // Advice: refusal costs speed only.
+            let _ = map.advise_range(Advice::WillNeed, range.start, range.len());
+        }
+    }
+
     /// Bytes that are in physical memory now.
     pub(crate) fn resident(&self) -> u64 {
         match &*self.0 {
