@@ -34,12 +34,22 @@ pub(crate) fn encode<T: Encode>(what: &str, value: &T) -> Result<Vec<u8>> {
 
 /// The value of exactly these bytes; else what is wrong with them.
 pub(crate) fn decode<T: Decode<()>>(bytes: &[u8]) -> std::result::Result<T, String> {
-    let (value, used) = bincode::decode_from_slice(bytes, CONFIG).map_err(|e| e.to_string())?;
-    if used == bytes.len() {
-        Ok(value)
-    } else {
-        Err(format!("{} bytes after the value", bytes.len() - used))
+    let (value, rest) = decode_first(bytes)?;
+    if rest.is_empty() { Ok(value) } else { Err(format!("{} bytes after the value", rest.len())) }
+}
+
+/// The value that these bytes begin with; zeros may follow.
+pub(crate) fn decode_padded<T: Decode<()>>(bytes: &[u8]) -> std::result::Result<T, String> {
+    let (value, rest) = decode_first(bytes)?;
+    match rest.iter().position(|byte| *byte != 0) {
+        None => Ok(value),
+        Some(at) => Err(format!("a byte other than zero, {at} bytes after the value")),
     }
+}
+
+fn decode_first<T: Decode<()>>(bytes: &[u8]) -> std::result::Result<(T, &[u8]), String> {
+    let (value, used) = bincode::decode_from_slice(bytes, CONFIG).map_err(|e| e.to_string())?;
+    Ok((value, bytes.get(used..).unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -61,5 +71,8 @@ mod tests {
         assert_eq!(decode::<(u32, String)>(&bytes).unwrap(), (7, "seven".to_owned()));
         bytes.push(0);
         assert!(decode::<(u32, String)>(&bytes).is_err());
+        assert_eq!(decode_padded::<(u32, String)>(&bytes).unwrap(), (7, "seven".to_owned()));
+        bytes.push(1);
+        assert!(decode_padded::<(u32, String)>(&bytes).is_err());
     }
 }

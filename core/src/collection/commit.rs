@@ -16,12 +16,11 @@ use super::{Shared, lock};
 use crate::canary::sings;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
-use crate::graph::BuiltIndex;
 use crate::manifest::{
     AttributesRecord, CURRENT, CURRENT_NEW, ConfigRecord, Manifest, SegmentRecord, TombstoneRecord,
     attributes_file, encode_current, manifest_file, segment_file, tombstones_file,
 };
-use crate::segment::{Dead, Kept, Origin, SegmentHandle, changes, write_segment};
+use crate::segment::{Dead, Index, Kept, Origin, SegmentHandle, changes, write_segment};
 use crate::types::EXPIRES_AT;
 use crate::vfs::{Directory, Lock};
 use crate::wal;
@@ -363,7 +362,7 @@ pub(super) fn write_sealed(
     shared: &Shared,
     config: &CollectionConfig,
     points: &Kept,
-    index: Option<&BuiltIndex>,
+    index: Option<Index<'_>>,
 ) -> Result<SegmentHandle> {
     write_sealed_to(&shared.directory, shared, config, points, index)
 }
@@ -374,7 +373,7 @@ pub(super) fn write_sealed_to(
     shared: &Shared,
     config: &CollectionConfig,
     points: &Kept,
-    index: Option<&BuiltIndex>,
+    index: Option<Index<'_>>,
 ) -> Result<SegmentHandle> {
     let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
     let name = segment_file(id);

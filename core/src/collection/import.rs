@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::graph::{self, BuildOptions};
 use crate::import::hnsw_rs::Dump;
 use crate::originals::Originals;
+use crate::segment::{Index, IndexGraph};
 use crate::types::{Ids, IndexKind};
 
 /// Everything is read and built before the collection is created: what fails leaves nothing.
@@ -47,8 +48,16 @@ pub(super) fn hnsw_rs(
         None
     } else {
         let originals = Originals::new(config.dtype, config.dim, points.vectors());
-        let options = BuildOptions::new(config.metric, config.profile, config.seed);
-        Some(pool.install(|| graph::import(&originals, &options, &given, progress))?)
+        let degree = given.degree();
+        let options = BuildOptions {
+            degree,
+            ..BuildOptions::new(config.metric, config.profile, config.seed)
+        };
+        Some(pool.install(|| {
+            let ordered = graph::order(&originals, &options, progress)?;
+            let grown = ordered.grow(&originals, &options, Some(&given), progress)?;
+            Ok((ordered, grown))
+        })?)
     };
     drop(given);
     progress.check("import")?;
@@ -58,7 +67,10 @@ pub(super) fn hnsw_rs(
         None => Collection::in_memory(config)?,
     };
     let shared = &collection.shared;
-    let filled = write_sealed(shared, &shared.config(), &points, index.as_ref())
+    let (ordered, grown) = index.unzip();
+    let graph = grown.map(IndexGraph::Grown);
+    let index = ordered.as_ref().zip(graph).map(|(ordered, graph)| Index { ordered, graph });
+    let filled = write_sealed(shared, &shared.config(), &points, index)
         .and_then(|handle| make_live(shared, &points, handle));
     if let Err(error) = filled {
         drop(collection);

@@ -5,13 +5,20 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use half::f16;
+use rayon::prelude::*;
 
+use super::pool;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::segment::Rows;
 use crate::segment::attributes::{ColumnBuffer, Intake, strings, unpack};
 use crate::types::{Dtype, EXPIRES_AT, IdType, Ids, STRING_ID_BYTES_MAX, VectorData, Vectors};
+
+/// Fewer rows are taken faster than shared out.
+const SHARED_ROWS: usize = 16_384;
+/// Rows that one task takes.
+const TASK_ROWS: usize = 2_048;
 
 /// Rows of one call, so far.
 pub(super) struct Input<'a> {
@@ -124,26 +131,59 @@ impl<'a> Input<'a> {
             });
         }
         check_dtype(what, self.config.dtype, vectors.data())?;
+        if vectors.rows() == 0 {
+            return Ok(());
+        }
+        let (dtype, metric) = (self.config.dtype, self.config.metric);
+        let row_bytes = dim * dtype.bytes();
+        let encode = |row: &mut Vec<f32>, first: usize, out: &mut [u8]| {
+            row.resize(dim, 0.0);
+            for (position, out) in (first..).zip(out.chunks_exact_mut(row_bytes)) {
+                vectors.copy_row(position, row);
+                encode_row(dtype, metric, row, out).map_err(|fault| (position, fault))?;
+            }
+            Ok(())
+        };
         let out = &mut self.rows.vectors;
-        out.reserve(vectors.rows() * dim * self.config.dtype.bytes());
-        let mut row = vec![0.0; dim];
-        for position in 0..vectors.rows() {
-            vectors.copy_row(position, &mut row);
-            let start = out.len();
-            if let Err((component, expected)) = encode_row(self.config.dtype, &row, out) {
-                let number = self.vectors + position as u64;
-                let found = match vectors.data() {
-                    VectorData::F64(x) => x[position * dim + component].to_string(),
-                    _ => row[component].to_string(),
+        let start = out.len();
+        let bytes = vectors.rows() * row_bytes;
+        if start == 0 {
+            // Zeroed by the system, a page at a time, by whoever fills it.
+            *out = vec![0; bytes];
+        } else {
+            out.resize(start + bytes, 0);
+        }
+        let out = &mut out[start..];
+        let encoded = if vectors.rows() < SHARED_ROWS {
+            encode(&mut Vec::new(), 0, out)
+        } else {
+            let tasks = out.par_chunks_mut(TASK_ROWS * row_bytes).enumerate();
+            let parts: Vec<_> = pool()?.install(|| {
+                let encode = |row: &mut Vec<f32>, (task, out): (usize, &mut [u8])| {
+                    encode(row, task * TASK_ROWS, out)
                 };
-                let place = format!("{what}, row {number}, component {component}");
-                return Err(Error::invalid(place, expected, found, "leave the row out"));
-            }
-            if self.config.metric == Metric::Cosine && is_zero(self.config.dtype, &out[start..]) {
-                let place = format!("{what}, row {}", self.vectors + position as u64);
-                let fix = "leave the row out, or use metric \"ip\" or \"l2\"";
-                return Err(Error::invalid(place, "a vector with a length", "a zero vector", fix));
-            }
+                tasks.map_init(Vec::new, encode).collect()
+            });
+            parts.into_iter().collect()
+        };
+        if let Err((position, fault)) = encoded {
+            let place = format!("{what}, row {}", self.vectors + position as u64);
+            return Err(match fault {
+                Fault::Zero => {
+                    let fix = "leave the row out, or use metric \"ip\" or \"l2\"";
+                    Error::invalid(place, "a vector with a length", "a zero vector", fix)
+                }
+                Fault::Component { component, expected } => {
+                    let mut row = vec![0.0; dim];
+                    vectors.copy_row(position, &mut row);
+                    let found = match vectors.data() {
+                        VectorData::F64(x) => x[position * dim + component].to_string(),
+                        _ => row[component].to_string(),
+                    };
+                    let place = format!("{place}, component {component}");
+                    Error::invalid(place, expected, found, "leave the row out")
+                }
+            });
         }
         self.vectors += vectors.rows() as u64;
         Ok(())
@@ -204,14 +244,22 @@ fn check_dtype(what: &str, dtype: Dtype, data: &VectorData<'_>) -> Result<()> {
     Err(Error::invalid(what, expected, found, "convert them, or create with that dtype"))
 }
 
-/// Appends a row as it is stored; else which component can't be, and what could.
+/// What is wrong with a vector.
+enum Fault {
+    Zero,
+    Component { component: usize, expected: &'static str },
+}
+
+/// Writes a row as it is stored, after checking that it can be.
 fn encode_row(
     dtype: Dtype,
+    metric: Metric,
     row: &[f32],
-    out: &mut Vec<u8>,
-) -> std::result::Result<(), (usize, &'static str)> {
+    out: &mut [u8],
+) -> std::result::Result<(), Fault> {
     let fail = |bad: fn(f32) -> bool, expected| {
-        Err((row.iter().position(|v| bad(*v)).unwrap_or_default(), expected))
+        let component = row.iter().position(|v| bad(*v)).unwrap_or_default();
+        Err(Fault::Component { component, expected })
     };
     let whole = |v: f32, low: f32, high: f32| v.fract() == 0.0 && (low..=high).contains(&v);
     match dtype {
@@ -219,30 +267,31 @@ fn encode_row(
             if !row.iter().all(|v| v.is_finite()) {
                 return fail(|v| !v.is_finite(), "a finite 32-bit float");
             }
-            out.extend(row.iter().flat_map(|v| v.to_le_bytes()));
+            out.as_chunks_mut().0.iter_mut().zip(row).for_each(|(o, v)| *o = v.to_le_bytes());
         }
         Dtype::F16 => {
             if !row.iter().all(|v| f16::from_f32(*v).is_finite()) {
                 return fail(|v| !f16::from_f32(v).is_finite(), "a finite 16-bit float");
             }
-            out.extend(row.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()));
+            let halves = row.iter().map(|v| f16::from_f32(*v).to_le_bytes());
+            out.as_chunks_mut().0.iter_mut().zip(halves).for_each(|(o, v)| *o = v);
         }
         Dtype::U8 => {
             if !row.iter().all(|v| whole(*v, 0.0, 255.0)) {
                 let bad = |v: f32| v.fract() != 0.0 || !(0.0..=255.0).contains(&v);
                 return fail(bad, "an integer of 0 to 255");
             }
-            out.extend(row.iter().map(|v| *v as u8));
+            out.iter_mut().zip(row).for_each(|(o, v)| *o = *v as u8);
         }
         Dtype::I8 => {
             if !row.iter().all(|v| whole(*v, -128.0, 127.0)) {
                 let bad = |v: f32| v.fract() != 0.0 || !(-128.0..=127.0).contains(&v);
                 return fail(bad, "an integer of -128 to 127");
             }
-            out.extend(row.iter().map(|v| *v as i8 as u8));
+            out.iter_mut().zip(row).for_each(|(o, v)| *o = *v as i8 as u8);
         }
     }
-    Ok(())
+    if metric == Metric::Cosine && is_zero(dtype, out) { Err(Fault::Zero) } else { Ok(()) }
 }
 
 /// Whether every component of a stored row is zero; -0 is too.

@@ -7,7 +7,6 @@ use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int8Type, UInt8T
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::DataType;
 
-use super::commit::write_sealed;
 use super::estimate::{Budget, Points};
 use super::input::{Input, column_of, wrong_id_type};
 use super::spool::{self, Spool};
@@ -88,10 +87,7 @@ fn try_load<E: std::error::Error + Send + Sync + 'static>(
     let rows = input.finish();
     let points = pool()?.install(|| rows.keep_last());
     report.points = points.len() as u64;
-    let index = merge::build(&config, &points, pool()?, progress)?;
-    progress.check("load")?;
-    let handle = write_sealed(shared, &config, &points, index.as_ref())?;
-    drop(index);
+    let handle = merge::write_indexed(shared, &shared.directory, &config, &points, pool()?, progress)?;
     merge::make_live(shared, &points, handle)?;
     shared.wake_all();
     shared.keep_few_segments();

@@ -15,29 +15,35 @@ use super::{Shared, View, lock, pool};
 use crate::canary::sings;
 use crate::config::{CollectionConfig, Progress};
 use crate::error::Result;
-use crate::graph::{self, BuildOptions, BuiltIndex};
+use crate::graph::{self, BuildOptions};
 use crate::manifest::segment_file;
 use crate::originals::Originals;
 use crate::segment::attributes::Patch;
-use crate::segment::{Dead, Kept, Rows, SegmentHandle};
+use crate::segment::{Dead, Index, IndexGraph, Kept, Rows, SegmentHandle};
 use crate::vfs::{Directory, Rate};
 
-/// Builds the index of these points; `None` when there are so few that they are scanned.
-pub(super) fn build(
+/// Writes a segment of these points, which the manifest doesn't name yet, with an index unless
+/// they are so few that they are scanned. The graph grows while the rest is written.
+pub(super) fn write_indexed(
+    shared: &Shared,
+    directory: &Directory,
     config: &CollectionConfig,
     points: &Kept,
     threads: &ThreadPool,
     progress: &Progress,
-) -> Result<Option<BuiltIndex>> {
+) -> Result<SegmentHandle> {
     if points.len() < graph::ROWS_MIN {
-        return Ok(None);
+        return write_sealed_to(directory, shared, config, points, None);
     }
     let originals = Originals::new(config.dtype, config.dim, points.vectors());
     let options = BuildOptions {
         kind: config.index,
         ..BuildOptions::new(config.metric, config.profile, config.seed)
     };
-    threads.install(|| graph::build(&originals, &options, progress)).map(Some)
+    let ordered = threads.install(|| graph::order(&originals, &options, progress))?;
+    let grow = || threads.install(|| ordered.grow(&originals, &options, None, progress));
+    let index = Index { ordered: &ordered, graph: IndexGraph::Growing(Box::new(grow)) };
+    write_sealed_to(directory, shared, config, points, Some(index))
 }
 
 /// Adds points as a segment of their own, without an index: one unit that needs no log.
@@ -111,18 +117,16 @@ fn merge_into(
     operation: &'static str,
 ) -> Result<()> {
     let config = shared.config();
-    let rows = gather(&config, inputs)?;
+    let rows = threads.install(|| gather(&config, inputs))?;
     progress.check(operation)?;
     let points = threads.install(|| rows.keep_last());
-    let index = build(&config, &points, threads, progress)?;
-    progress.check(operation)?;
     let new = if points.len() > 0 {
-        Some(write_sealed_to(directory, shared, &config, &points, index.as_ref())?)
+        Some(write_indexed(shared, directory, &config, &points, threads, progress)?)
     } else {
         None
     };
     let stopped = progress.check(operation);
-    drop((points, index));
+    drop(points);
     let mut committer = lock(&shared.committer);
     let swapped = match stopped.and_then(|()| committer.check(operation)) {
         Ok(()) => replace(shared, &mut committer, inputs, new.as_ref()),

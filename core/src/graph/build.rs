@@ -1,31 +1,26 @@
-//! The builder: codes, order, then a graph: our own, here, that of [`super::hnsw`], or one that
-//! is there already ([`super::given`]).
+//! The builder of our own graph; others are that of [`super::hnsw`] and one that is there already
+//! ([`super::given`]).
 //!
-//! Our graph grows in batches. A batch searches the graph as it stood before the batch, prunes what it found, and adds the
+//! The graph grows in batches. A batch searches the graph as it stood before the batch, prunes what it found, and adds the
 //! reverse edges grouped by target; batches double until they are a fiftieth of the rows
 //! (`ParlayANN`, Manohar et al. 2024). No locks, and every step is a function of its input: any
 //! number of threads gives the same bytes.
 
 use rayon::prelude::*;
 
-use super::duplicates::Groups;
-use super::given::{self, Given};
 use super::hop::{Beam, Jobs, LANES, Lane, Scratch};
-use super::pool::SLOTS_MAX;
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::refine::Depth;
 use super::search::{Edges, Walk};
-use super::{BuildOptions, BuiltIndex, IndexMeta, calibrate, hnsw, order, repair};
+use super::{BuildOptions, calibrate, repair};
 use crate::codes::layout::Fields;
 use crate::codes::pairs::{Pairs, SignedRow};
 use crate::codes::rotation::splitmix;
-use crate::codes::{Layout, Quantizer, Query, SpaceParams};
+use crate::codes::{Layout, Quantizer, Query};
 use crate::config::Progress;
 use crate::curve::Curve;
-use crate::error::{Error, Result};
-use crate::huge::HugeBytes;
+use crate::error::Result;
 use crate::originals::Originals;
-use crate::types::IndexKind;
 
 /// Room for edges of a node while the graph grows, as a multiple of half the degree.
 const ROOM_HALVES: usize = 3;
@@ -33,151 +28,10 @@ const ROOM_HALVES: usize = 3;
 const BATCH_SHARE: usize = 50;
 /// Nodes that one task inserts.
 const TOGETHER: usize = 32;
+/// Tasks that share the writing of edges.
+const RANGES: usize = 256;
 /// No edge.
 pub(crate) const NONE: u32 = u32::MAX;
-
-/// Codes and refine rows, in the order of `order`.
-struct Encoded {
-    codes: HugeBytes,
-    refine: HugeBytes,
-}
-
-fn memory(source: &std::io::Error, bytes: usize) -> Error {
-    Error::ResourceLimit {
-        what: "memory of a build".into(),
-        limit: source.to_string(),
-        found: format!("{bytes} bytes"),
-        fix: "build fewer points at a time or on a larger machine".into(),
-    }
-}
-
-/// Refuses more rows than a slot can name.
-pub(super) fn rows_fit(rows: usize) -> Result<()> {
-    if rows < SLOTS_MAX {
-        return Ok(());
-    }
-    Err(Error::ResourceLimit {
-        what: "rows of a segment".into(),
-        limit: (SLOTS_MAX - 1).to_string(),
-        found: rows.to_string(),
-        fix: "split the points over several collections".into(),
-    })
-}
-
-fn zeroed(bytes: usize) -> Result<HugeBytes> {
-    HugeBytes::zeroed(bytes).map_err(|e| memory(&e, bytes))
-}
-
-/// See [`super::build`] and, for a graph that is there already, [`super::import`].
-pub(crate) fn build(
-    rows: &Originals<'_>,
-    options: &BuildOptions,
-    given: Option<&Given>,
-    progress: &Progress,
-) -> Result<BuiltIndex> {
-    rows_fit(rows.rows())?;
-    let params = SpaceParams::train(rows, options.metric, options.seed);
-    let padded = params.centroid.len().next_multiple_of(64);
-    let bits = if rows.dim() < 64 { 8 } else { options.bits };
-    let layout = Layout { padded, bits, degree: options.degree };
-    let quantizer = Quantizer::new(params, layout);
-    progress.check("build")?;
-
-    let (codes, refine) = encode(rows, &quantizer)?;
-    let mut encoded = Encoded { codes, refine };
-    let groups = Groups::find(rows);
-    let mut nodes = groups.representatives.clone();
-    order::cluster(Pairs { layout, codes: &encoded.codes, refine: &encoded.refine }, &mut nodes);
-    let (order, is_node) = with_twins(&nodes, &groups);
-    // Assigned, not shadowed: the codes in the order of rows go now.
-    encoded = permute(&encoded, layout, &order)?;
-    drop(groups);
-    count_twins(&mut encoded.codes, layout, &is_node);
-    progress.check("build")?;
-
-    let site = Site {
-        quantizer: &quantizer,
-        codes: &encoded.codes,
-        refine: &encoded.refine,
-        nodes: &is_node,
-        rows,
-        order: &order,
-        options,
-    };
-    let Grown { entries, edges, curve } = match (given, options.kind) {
-        (Some(given), _) => given::grow(&site, given, progress)?,
-        (None, IndexKind::Graph) => grow(&site, progress)?,
-        (None, IndexKind::Hnsw) => hnsw::grow(&site, progress)?,
-    };
-    let Encoded { codes, refine } = encoded;
-    let meta = IndexMeta::new(&quantizer, order.len(), entries, curve);
-    Ok(BuiltIndex { order, meta, codes, edges, refine })
-}
-
-/// Code records and refine rows, in the order of the rows.
-pub(super) fn encode(
-    rows: &Originals<'_>,
-    quantizer: &Quantizer,
-) -> Result<(HugeBytes, HugeBytes)> {
-    let (layout, n) = (quantizer.layout, rows.rows());
-    let mut codes = zeroed(n * layout.stride())?;
-    let mut refine = zeroed(n * layout.padded)?;
-    let (stride, padded) = (layout.stride(), layout.padded);
-    codes
-        .par_chunks_exact_mut(stride)
-        .zip(refine.par_chunks_exact_mut(padded))
-        .enumerate()
-        .for_each_init(
-            || vec![0.0; padded],
-            |y, (row, (record, refine))| quantizer.encode(rows, row, y, record, refine),
-        );
-    if layout.bits == 8 {
-        refine = zeroed(0)?;
-    }
-    Ok((codes, refine))
-}
-
-/// Every row in slot order, each representative followed by its twins; and which slots are nodes.
-fn with_twins(nodes: &[u32], groups: &Groups) -> (Vec<u32>, Vec<u32>) {
-    let mut order = Vec::with_capacity(nodes.len());
-    let mut is_node = Vec::with_capacity(nodes.len());
-    for node in nodes {
-        is_node.push(order.len() as u32);
-        order.push(*node);
-        order.extend(groups.twins(*node).iter().map(|(_, twin)| *twin));
-    }
-    (order, is_node)
-}
-
-/// Moves codes and refine rows into slot order.
-fn permute(encoded: &Encoded, layout: Layout, order: &[u32]) -> Result<Encoded> {
-    let gather = |from: &[u8], bytes: usize| -> Result<HugeBytes> {
-        let mut to = zeroed(order.len() * bytes)?;
-        if bytes > 0 {
-            to.par_chunks_exact_mut(bytes).zip(order).for_each(|(out, row)| {
-                let at = *row as usize * bytes;
-                out.copy_from_slice(&from[at..at + bytes]);
-            });
-        }
-        Ok(to)
-    };
-    Ok(Encoded {
-        codes: gather(&encoded.codes, layout.stride())?,
-        refine: gather(&encoded.refine, layout.refine_bytes())?,
-    })
-}
-
-/// Writes into each node's record how many twins follow it.
-fn count_twins(codes: &mut [u8], layout: Layout, nodes: &[u32]) {
-    let rows = codes.len() / layout.stride();
-    let ends = nodes.iter().skip(1).copied().chain([rows as u32]);
-    for (node, end) in nodes.iter().zip(ends) {
-        let at = *node as usize * layout.stride() + layout.fields_at();
-        let mut fields = Fields::read(&codes[at..]);
-        fields.twins = end - node - 1;
-        fields.write(&mut codes[at..]);
-    }
-}
 
 /// What a graph grows on: everything of the index but the graph.
 pub(super) struct Site<'a> {
@@ -207,7 +61,7 @@ impl Site<'_> {
 }
 
 /// A graph and what was measured of it.
-pub(super) struct Grown {
+pub(super) struct Graph {
     pub(super) entries: Vec<u32>,
     /// `degree` little-endian words a slot.
     pub(super) edges: Vec<u8>,
@@ -223,10 +77,10 @@ pub(super) fn shuffle(nodes: &mut [u32], seed: u64) {
 }
 
 /// Grows our own graph.
-fn grow(site: &Site<'_>, progress: &Progress) -> Result<Grown> {
+pub(super) fn grow(site: &Site<'_>, progress: &Progress) -> Result<Graph> {
     let mut builder = Builder::new(site);
     let curve = builder.insert_all(progress)?;
-    Ok(Grown { entries: vec![builder.entry], edges: builder.finish(), curve })
+    Ok(Graph { entries: vec![builder.entry], edges: builder.finish(), curve })
 }
 
 /// A graph that grows.
@@ -245,8 +99,17 @@ struct Builder<'a> {
 struct Worker {
     row: SignedRow,
     prune: PruneScratch,
+    list: Vec<u32>,
     candidates: Vec<Edge>,
     chosen: Vec<u32>,
+}
+
+/// Prunes `worker.list`, neighbours of a slot, to the degree; the result is `worker.chosen`.
+fn shrink(pairs: Pairs<'_>, degree: usize, slot: u32, worker: &mut Worker) {
+    let Worker { prune: scratch, list, candidates, chosen, .. } = worker;
+    distances(pairs, slot, list, scratch, candidates);
+    sort_edges(candidates);
+    prune(pairs, candidates, degree, scratch, chosen);
 }
 
 /// Finds the neighbours of new nodes.
@@ -375,23 +238,51 @@ impl<'a> Builder<'a> {
                 },
             )
             .collect();
-        let found: Vec<(u32, Vec<u32>)> = found.into_iter().flatten().collect();
+        let mut found: Vec<(u32, Vec<u32>)> = found.into_iter().flatten().collect();
         let mut reverse: Vec<(u32, u32)> = found
             .iter()
             .flat_map(|(slot, edges)| edges.iter().map(|target| (*target, *slot)))
             .collect();
         reverse.par_sort_unstable();
-        for (slot, edges) in &found {
-            self.set_edges(*slot, edges);
-        }
-        self.add_reverse(&reverse);
+        found.par_sort_unstable_by_key(|(slot, _)| *slot);
+        self.link(&found, &reverse);
     }
 
-    fn set_edges(&mut self, slot: u32, edges: &[u32]) {
-        let from = slot as usize * self.room;
-        let places = &mut self.edges[from..from + self.room];
-        places.fill(NONE);
-        places[..edges.len()].copy_from_slice(edges);
+    /// Writes the edges of new nodes and adds the reverse ones, (target, source): both sorted. A
+    /// target that has no more room is pruned. Each task writes the edges of a range of slots.
+    fn link(&mut self, found: &[(u32, Vec<u32>)], reverse: &[(u32, u32)]) {
+        let (pairs, room, degree) = (self.site.pairs(), self.room, self.degree);
+        let slots = self.site.slots().div_ceil(RANGES);
+        let ranges = self.edges.par_chunks_mut(slots * room).enumerate();
+        ranges.for_each_init(Worker::default, |worker, (range, edges)| {
+            let first = (range * slots) as u32;
+            let end = first + (edges.len() / room) as u32;
+            let at = |slot: u32| (slot - first) as usize * room;
+            let from = found.partition_point(|(slot, _)| *slot < first);
+            for (slot, list) in found[from..].iter().take_while(|(slot, _)| *slot < end) {
+                let places = &mut edges[at(*slot)..][..room];
+                places.fill(NONE);
+                places[..list.len()].copy_from_slice(list);
+            }
+            let from = reverse.partition_point(|(target, _)| *target < first);
+            let to = reverse.partition_point(|(target, _)| *target < end);
+            for group in reverse[from..to].chunk_by(|a, b| a.0 == b.0) {
+                let target = group[0].0;
+                let places = &mut edges[at(target)..][..room];
+                let len = places.iter().position(|e| *e == NONE).unwrap_or(room);
+                if len + group.len() <= room {
+                    let free = places[len..].iter_mut();
+                    free.zip(group).for_each(|(place, (_, source))| *place = *source);
+                    continue;
+                }
+                worker.list.clear();
+                worker.list.extend_from_slice(&places[..len]);
+                worker.list.extend(group.iter().map(|(_, source)| *source));
+                shrink(pairs, degree, target, worker);
+                places.fill(NONE);
+                places[..worker.chosen.len()].copy_from_slice(&worker.chosen);
+            }
+        });
     }
 
     fn edges_of(&self, slot: u32) -> &[u32] {
@@ -399,37 +290,6 @@ impl<'a> Builder<'a> {
         let places = &self.edges[from..from + self.room];
         let len = places.iter().position(|e| *e == NONE).unwrap_or(places.len());
         &places[..len]
-    }
-
-    /// Adds edges (target, source), sorted; a target that has no more room is pruned.
-    fn add_reverse(&mut self, reverse: &[(u32, u32)]) {
-        let groups: Vec<&[(u32, u32)]> = reverse.chunk_by(|a, b| a.0 == b.0).collect();
-        let pairs = self.site.pairs();
-        let lists: Vec<Vec<u32>> = groups
-            .par_iter()
-            .with_min_len(16)
-            .map_init(Worker::default, |worker, group| {
-                let target = group[0].0;
-                let mut list = self.edges_of(target).to_vec();
-                list.extend(group.iter().map(|(_, source)| *source));
-                if list.len() > self.room {
-                    self.shrink(pairs, target, &list, worker);
-                    list.clone_from(&worker.chosen);
-                }
-                list
-            })
-            .collect();
-        for (group, list) in groups.iter().zip(&lists) {
-            self.set_edges(group[0].0, list);
-        }
-    }
-
-    /// Prunes a list of neighbours to the degree; the result is `worker.chosen`.
-    fn shrink(&self, pairs: Pairs<'_>, slot: u32, list: &[u32], worker: &mut Worker) {
-        let Worker { prune: scratch, candidates, chosen, .. } = worker;
-        distances(pairs, slot, list, scratch, candidates);
-        sort_edges(candidates);
-        prune(pairs, candidates, self.degree, scratch, chosen);
     }
 
     /// Every node's edges, pruned to the degree.
@@ -445,7 +305,9 @@ impl<'a> Builder<'a> {
                 if list.len() <= degree {
                     return list.to_vec();
                 }
-                self.shrink(pairs, *node, list, worker);
+                worker.list.clear();
+                worker.list.extend_from_slice(list);
+                shrink(pairs, degree, *node, worker);
                 worker.chosen.clone()
             })
             .collect();

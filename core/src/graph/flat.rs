@@ -1,7 +1,7 @@
 //! Codes without a graph: what a search of growing rows scores, one after the other. Made in a
 //! moment, in memory only, and gone when the rows are sealed.
 
-use super::build::{encode, rows_fit};
+use super::ordered::{encode, rows_fit};
 use super::{BuildOptions, IndexMeta, IndexView};
 use crate::codes::{Layout, Quantizer, SpaceParams};
 use crate::curve::Curve;

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use super::build::{Grown, NONE, Site, shuffle};
+use super::build::{Graph, NONE, Site, shuffle};
 use super::calibrate::{self, MOST_AT_BUILD, Subject};
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::repair::{Parts, repair};
@@ -69,7 +69,7 @@ impl Given {
 }
 
 /// The given graph over the slots of the site.
-pub(super) fn grow(site: &Site<'_>, given: &Given, progress: &Progress) -> Result<Grown> {
+pub(super) fn grow(site: &Site<'_>, given: &Given, progress: &Progress) -> Result<Graph> {
     let node_of = nodes_of_rows(site);
     let mut entries = Vec::new();
     for node in given.entries.iter().filter_map(|row| node_of.get(*row as usize)) {
@@ -84,7 +84,7 @@ pub(super) fn grow(site: &Site<'_>, given: &Given, progress: &Progress) -> Resul
     let curve = measure(site, edges.clone(), &entries, progress)?;
     repair(&parts(site, site.nodes), &mut edges, &entries, site.options.effort);
     progress.check("build")?;
-    Ok(Grown { entries, edges: edges.iter().flat_map(|e| e.to_le_bytes()).collect(), curve })
+    Ok(Graph { entries, edges: edges.iter().flat_map(|e| e.to_le_bytes()).collect(), curve })
 }
 
 fn parts<'a>(site: &Site<'a>, nodes: &'a [u32]) -> Parts<'a> {

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use hnsw_rs::prelude::{Distance, Hnsw};
 
-use super::build::{Grown, NONE, Site, shuffle};
+use super::build::{self, NONE, Site, shuffle};
 use super::calibrate::{self, MOST_AT_BUILD, Subject};
 use super::repair::{Parts, repair};
 use super::search::{Edges, Walk};
@@ -26,7 +26,7 @@ const LAYERS: usize = 16;
 const STEP: usize = 64;
 
 /// Grows the graph: a few nodes last, which serve as unseen queries before.
-pub(super) fn grow(site: &Site<'_>, progress: &Progress) -> Result<Grown> {
+pub(super) fn grow(site: &Site<'_>, progress: &Progress) -> Result<build::Graph> {
     let mut sequence = site.nodes.to_vec();
     shuffle(&mut sequence, site.options.seed);
     let held_out = calibrate::queries(sequence.len());
@@ -52,7 +52,7 @@ pub(super) fn grow(site: &Site<'_>, progress: &Progress) -> Result<Grown> {
     graph.insert(last, progress)?;
     let (entries, edges) = graph.flatten(site.nodes);
     progress.check("build")?;
-    Ok(Grown { entries, edges: edges.iter().flat_map(|e| e.to_le_bytes()).collect(), curve })
+    Ok(build::Graph { entries, edges: edges.iter().flat_map(|e| e.to_le_bytes()).collect(), curve })
 }
 
 struct Graph<'a> {

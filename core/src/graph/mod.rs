@@ -10,6 +10,7 @@ mod hnsw;
 pub(crate) mod hop;
 pub(crate) mod memory;
 mod order;
+mod ordered;
 pub(crate) mod pool;
 mod prune;
 pub(crate) mod refine;
@@ -23,12 +24,12 @@ mod tests;
 use bincode::{Decode, Encode};
 pub(crate) use flat::Flat;
 pub(crate) use given::Given;
+pub(crate) use ordered::Ordered;
 
 use crate::codes::{Layout, Quantizer, SpaceParams};
 use crate::config::Progress;
 use crate::curve::Curve;
 use crate::error::Result;
-use crate::huge::HugeBytes;
 use crate::metric::Metric;
 use crate::originals::Originals;
 use crate::types::{IndexKind, Profile};
@@ -79,18 +80,12 @@ pub(crate) struct IndexMeta {
     curve: Curve,
 }
 
-/// A built index: slots in cluster order and the bulk sections, slot after slot.
+/// A graph over what is [`Ordered`].
 #[derive(Debug)]
-pub(crate) struct BuiltIndex {
-    /// Slot to row of the input.
-    pub(crate) order: Vec<u32>,
+pub(crate) struct Grown {
     pub(crate) meta: IndexMeta,
-    /// Code records, 64-byte multiples; hot. The section must be 128-byte aligned.
-    pub(crate) codes: HugeBytes,
     /// `degree` little-endian u32 a slot; hot. The section must be 128-byte aligned.
     pub(crate) edges: Vec<u8>,
-    /// 8-bit rows; warm. The section must be 64-byte aligned.
-    pub(crate) refine: HugeBytes,
 }
 
 /// An index in place: its metadata and the bytes of its bulk sections.
@@ -218,24 +213,13 @@ impl IndexMeta {
     }
 }
 
-/// Builds an index of every row. Deterministic: the same rows and options give the same bytes
-/// for any number of threads and any instruction set. Runs on the current rayon pool.
-pub(crate) fn build(
+/// Encodes every row and puts them in order. Deterministic, as is the graph that then grows: the
+/// same rows and options give the same bytes for any number of threads and any instruction set.
+/// Runs on the current rayon pool.
+pub(crate) fn order(
     rows: &Originals<'_>,
     options: &BuildOptions,
     progress: &Progress,
-) -> Result<BuiltIndex> {
-    build::build(rows, options, None, progress)
-}
-
-/// Makes an index of every row with the edges of a graph that is there already. Deterministic,
-/// as [`build`]; the degree of the options is replaced by one that holds the graph's edges.
-pub(crate) fn import(
-    rows: &Originals<'_>,
-    options: &BuildOptions,
-    given: &Given,
-    progress: &Progress,
-) -> Result<BuiltIndex> {
-    let options = BuildOptions { degree: given.degree(), ..options.clone() };
-    build::build(rows, &options, Some(given), progress)
+) -> Result<Ordered> {
+    Ordered::new(rows, options, progress)
 }

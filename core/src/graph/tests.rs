@@ -8,6 +8,7 @@ use super::*;
 use crate::codes::Query;
 use crate::codes::rotation::splitmix;
 use crate::config::Progress;
+use crate::huge::HugeBytes;
 use crate::kernels::exact;
 use crate::types::Dtype;
 
@@ -38,9 +39,23 @@ fn bytes(vectors: &[f32]) -> Vec<u8> {
     vectors.iter().flat_map(|v| v.to_le_bytes()).collect()
 }
 
+struct BuiltIndex {
+    order: Vec<u32>,
+    meta: IndexMeta,
+    codes: HugeBytes,
+    edges: Vec<u8>,
+    refine: HugeBytes,
+}
+
 fn built(rows: &Originals<'_>, options: &BuildOptions, threads: usize) -> BuiltIndex {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-    pool.install(|| build(rows, options, &Progress::new())).unwrap()
+    pool.install(|| {
+        let ordered = order(rows, options, &Progress::new()).unwrap();
+        let Grown { meta, edges } = ordered.grow(rows, options, None, &Progress::new()).unwrap();
+        assert_eq!(edges.len(), ordered.edge_bytes());
+        let Ordered { order, codes, refine, .. } = ordered;
+        BuiltIndex { order, meta, codes, edges, refine }
+    })
 }
 
 /// Share of the true ten nearest that a walk's best `keep` candidates hold; ties count.

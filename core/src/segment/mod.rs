@@ -25,4 +25,4 @@ pub(crate) use reader::{Finder, Segment, SegmentBytes};
 pub(crate) use rows::{Kept, Rows};
 pub(crate) use tombstones::Dead;
 pub(crate) use verify::verify_segment;
-pub(crate) use writer::{build_segment, write_segment};
+pub(crate) use writer::{Index, IndexGraph, build_segment, write_segment};

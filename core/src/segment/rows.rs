@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rayon::slice::ParallelSliceMut;
+use rayon::prelude::*;
 
 use super::attributes::ColumnBuffer;
 use super::handle::SegmentHandle;
@@ -10,6 +10,11 @@ use super::ids::IdRef;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::types::{IdType, Ids};
+
+/// Fewer rows are copied faster than shared out.
+const SHARED_ROWS: usize = 16_384;
+/// Rows that one task copies.
+const TASK_ROWS: usize = 2_048;
 
 /// Points, an id maybe several times.
 #[derive(Debug)]
@@ -69,19 +74,34 @@ impl Rows {
         })
     }
 
-    /// Appends slots of a segment, with the values that they have now.
+    /// Appends slots of a segment, with the values that they have now. In a rayon pool,
+    /// many into none are copied by all of its threads.
     pub(crate) fn append_slots(&mut self, handle: &SegmentHandle, slots: &[u32]) -> Result<()> {
         self.check_room(slots.len())?;
         let segment = &handle.segment;
         let (ids, originals) = (segment.ids()?, segment.originals());
-        self.vectors.reserve(slots.len() * originals.row_bytes());
+        let row_bytes = originals.row_bytes();
+        let start = self.vectors.len();
+        let in_pool = rayon::current_thread_index().is_some();
+        if start == 0 && slots.len() >= SHARED_ROWS && in_pool {
+            // Zeroed by the system, a page at a time, by whoever fills it.
+            self.vectors = vec![0; slots.len() * row_bytes];
+            let tasks = self.vectors.par_chunks_mut(TASK_ROWS * row_bytes);
+            tasks.zip(slots.par_chunks(TASK_ROWS)).for_each(|(out, slots)| {
+                for (out, slot) in out.chunks_exact_mut(row_bytes).zip(slots) {
+                    out.copy_from_slice(originals.row(*slot as usize));
+                }
+            });
+        } else {
+            self.vectors.reserve(slots.len() * row_bytes);
+            slots.iter().for_each(|s| self.vectors.extend_from_slice(originals.row(*s as usize)));
+        }
         for slot in slots.iter().copied() {
             match (&mut self.ids, ids.get(slot)) {
                 (Ids::U64(out), IdRef::U64(id)) => out.push(id),
                 (Ids::Str(out), IdRef::Str(id)) => out.push(id.to_owned()),
                 _ => {}
             }
-            self.vectors.extend_from_slice(originals.row(slot as usize));
         }
         for (position, column) in self.columns.iter_mut().enumerate() {
             column.append_slots(&handle.attribute(position, column.kind())?, slots)?;

@@ -1,6 +1,10 @@
 //! Writes a segment, to a file or to memory: once, front to back.
+//!
+//! What is known first stands first, so that a thread writes it while the graph still grows: by
+//! then the disk has most of the file.
 
 use std::path::Path;
+use std::sync::mpsc;
 
 use super::meta::SegmentMeta;
 use super::reader::Segment;
@@ -9,7 +13,7 @@ use crate::codec;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::format::{BlockSums, Layout, Planned, SectionKind, crc};
-use crate::graph::BuiltIndex;
+use crate::graph::{Grown, IndexMeta, Ordered};
 use crate::originals::Originals;
 use crate::types::Ids;
 use crate::vfs::{Bytes, Directory, FileWriter};
@@ -18,6 +22,22 @@ use crate::vfs::{Bytes, Directory, FileWriter};
 /// written together, aligned, are kept and mapped together where the system can (Linux 6.16 with
 /// ext4, XFS), and random rows cost fewer misses of the TLB.
 const CHUNK_BYTES: usize = 4 << 20;
+
+/// Room kept for what a graph adds to the metadata: its entries and its curve.
+const GRAPH_META_BYTES: usize = 4096;
+
+/// The index of a segment to be written.
+pub(crate) struct Index<'a> {
+    pub(crate) ordered: &'a Ordered,
+    pub(crate) graph: IndexGraph<'a>,
+}
+
+/// The graph of an index.
+pub(crate) enum IndexGraph<'a> {
+    Grown(Grown),
+    /// Grows while the rest is written.
+    Growing(Box<dyn FnOnce() -> Result<Grown> + 'a>),
+}
 
 /// What the manifest keeps of a written segment.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +52,9 @@ enum Content<'a> {
     Borrowed(&'a [u8]),
     /// Rows of the originals, in this order.
     Rows(Originals<'a>, &'a [u32]),
+    /// Known once the graph is grown; so many bytes.
+    Edges(usize),
+    Meta(usize),
 }
 
 struct Section<'a> {
@@ -46,6 +69,7 @@ impl Section<'_> {
             Content::Bytes(bytes) => bytes.len(),
             Content::Borrowed(bytes) => bytes.len(),
             Content::Rows(originals, order) => originals.row_bytes() * order.len(),
+            Content::Edges(length) | Content::Meta(length) => *length,
         };
         Planned { kind: self.kind, column: self.column, length: length as u64 }
     }
@@ -57,17 +81,36 @@ pub(crate) fn write_segment(
     name: &str,
     config: &CollectionConfig,
     points: &Kept,
-    index: Option<&BuiltIndex>,
+    index: Option<Index<'_>>,
 ) -> Result<Sealed> {
-    let order = order_of(points, index);
-    let sections = sections(config, points, index, &order)?;
+    let order = order_of(points, index.as_ref().map(|index| index.ordered));
+    let sections = sections(config, points, index.as_ref(), &order)?;
     let layout = layout_of(&sections);
-    let mut seal = 0;
-    directory.write(name, |file| {
-        seal = write_all(&sections, &layout, Sink::File(file))?;
-        Ok(())
-    })?;
-    Ok(Sealed { length: layout.file_length, seal })
+    let meta = Meta { rows: order.len() as u32, config };
+    let write = |graph: GraphSource| {
+        let mut seal = 0;
+        directory.write(name, |file| {
+            seal = write_all(&sections, &layout, Sink::File(file), meta, graph)?;
+            Ok(())
+        })?;
+        Ok(Sealed { length: layout.file_length, seal })
+    };
+    match index.map(|index| index.graph) {
+        None => write(GraphSource::None),
+        Some(IndexGraph::Grown(grown)) => write(GraphSource::Ready(grown)),
+        Some(IndexGraph::Growing(grow)) => std::thread::scope(|scope| {
+            let (give, take) = mpsc::channel();
+            let written = scope.spawn(|| write(GraphSource::Awaited(take)));
+            let failed = match grow() {
+                // If nobody takes it, writing has failed, and says so below.
+                Ok(grown) => give.send(grown).err().and(None),
+                Err(error) => Some(error),
+            };
+            drop(give);
+            let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            failed.map_or(written, Err)
+        }),
+    }
 }
 
 /// The bytes of a segment of these points, without an index, in memory. `path` is for errors.
@@ -79,10 +122,11 @@ pub(crate) fn build_segment(
     let order = order_of(points, None);
     let sections = sections(config, points, None, &order)?;
     let layout = layout_of(&sections);
+    let meta = Meta { rows: order.len() as u32, config };
     let length = usize::try_from(layout.file_length).unwrap_or(usize::MAX);
     let mut failed = None;
     let bytes = Bytes::filled(length, |out| {
-        failed = write_all(&sections, &layout, Sink::Memory(out)).err();
+        failed = write_all(&sections, &layout, Sink::Memory(out), meta, GraphSource::None).err();
     });
     match (failed, bytes) {
         (Some(error), _) => Err(error),
@@ -92,9 +136,9 @@ pub(crate) fn build_segment(
 }
 
 /// Slot to point: the order of the index, else that of the points.
-fn order_of(points: &Kept, index: Option<&BuiltIndex>) -> Vec<u32> {
-    match index {
-        Some(index) => index.order.clone(),
+fn order_of(points: &Kept, ordered: Option<&Ordered>) -> Vec<u32> {
+    match ordered {
+        Some(ordered) => ordered.order.clone(),
         None => (0..points.len() as u32).collect(),
     }
 }
@@ -104,12 +148,72 @@ fn layout_of(sections: &[Section<'_>]) -> Layout {
     Layout::new(&planned)
 }
 
+/// What the metadata is made of, but for the index.
+#[derive(Clone, Copy)]
+struct Meta<'a> {
+    rows: u32,
+    config: &'a CollectionConfig,
+}
+
+impl Meta<'_> {
+    fn encode(self, index: Option<IndexMeta>) -> Result<Vec<u8>> {
+        codec::encode("the segment's metadata", &SegmentMeta::new(self.rows, self.config, index))
+    }
+}
+
+/// Where the graph comes from.
+enum GraphSource {
+    None,
+    Ready(Grown),
+    /// From the thread that grows it; that ends without it when it fails.
+    Awaited(mpsc::Receiver<Grown>),
+}
+
 /// Writes the sections; the seal.
-fn write_all(sections: &[Section<'_>], layout: &Layout, sink: Sink<'_>) -> Result<u32> {
+fn write_all(
+    sections: &[Section<'_>],
+    layout: &Layout,
+    sink: Sink<'_>,
+    meta: Meta<'_>,
+    graph: GraphSource,
+) -> Result<u32> {
     let mut out = Out { sink, at: 0, sums: BlockSums::default() };
     out.raw(&layout.head)?;
-    for (section, offset) in sections.iter().zip(&layout.offsets) {
+    let late = |s: &Section<'_>| matches!(s.content, Content::Edges(_) | Content::Meta(_));
+    let early = sections.iter().take_while(|s| !late(s)).count();
+    let mut all = sections.iter().zip(&layout.offsets);
+    for (section, offset) in all.by_ref().take(early) {
         out.section(section, *offset)?;
+    }
+    let grown = match graph {
+        GraphSource::None => None,
+        GraphSource::Ready(grown) => Some(grown),
+        GraphSource::Awaited(graph) => {
+            // Most of the file is here, and there is time.
+            out.sync()?;
+            Some(graph.recv().map_err(|_| Error::Interrupted { operation: "build" })?)
+        }
+    };
+    let (edges, index) = grown.map_or((Vec::new(), None), |g| (g.edges, Some(g.meta)));
+    let encoded = meta.encode(index)?;
+    for (section, offset) in all {
+        out.pad_to(*offset)?;
+        let (bytes, length) = match section.content {
+            Content::Edges(length) => (&edges, length),
+            Content::Meta(length) => (&encoded, length),
+            _ => continue,
+        };
+        let fits = bytes.len() <= length;
+        let zeros = vec![0; length.saturating_sub(bytes.len())];
+        if !fits || (matches!(section.content, Content::Edges(_)) && !zeros.is_empty()) {
+            let (limit, found) = (format!("{length} bytes"), format!("{} bytes", bytes.len()));
+            let what = format!("the {} of a segment", section.kind.name());
+            let fix = "report this: the room for it is a bound".to_owned();
+            return Err(Error::ResourceLimit { what, limit, found, fix });
+        }
+        out.summed(bytes)?;
+        out.summed(&zeros)?;
+        out.sums.end_section();
     }
     let sums = std::mem::take(&mut out.sums).into_bytes();
     out.pad_to(layout.offsets.last().copied().unwrap_or_default())?;
@@ -120,22 +224,29 @@ fn write_all(sections: &[Section<'_>], layout: &Layout, sink: Sink<'_>) -> Resul
     Ok(crc(&footer))
 }
 
+/// Bytes of the metadata: with an index, room for what its graph adds.
+fn meta_bytes(meta: Meta<'_>, index: Option<&Index<'_>>) -> Result<usize> {
+    let Some(Index { ordered, graph }) = index else { return Ok(meta.encode(None)?.len()) };
+    let room = meta.encode(Some(ordered.early_meta()))?.len() + GRAPH_META_BYTES;
+    Ok(match graph {
+        IndexGraph::Grown(grown) => room.max(meta.encode(Some(grown.meta.clone()))?.len()),
+        IndexGraph::Growing(_) => room,
+    })
+}
+
 fn sections<'a>(
     config: &CollectionConfig,
     points: &'a Kept,
-    index: Option<&'a BuiltIndex>,
+    index: Option<&Index<'a>>,
     order: &'a [u32],
 ) -> Result<Vec<Section<'a>>> {
     let mut sections = Vec::new();
     let mut add = |kind, column: usize, content| {
         sections.push(Section { kind, column: column as u32, content });
     };
-    let meta = SegmentMeta::new(order.len() as u32, config, index.map(|i| i.meta.clone()));
-    add(SectionKind::Meta, 0, Content::Bytes(codec::encode("the segment's metadata", &meta)?));
-    if let Some(index) = index {
-        add(SectionKind::Codes, 0, Content::Borrowed(&index.codes));
-        add(SectionKind::Edges, 0, Content::Borrowed(&index.edges));
-        add(SectionKind::Refine, 0, Content::Borrowed(&index.refine));
+    if let Some(Index { ordered, .. }) = index {
+        add(SectionKind::Codes, 0, Content::Borrowed(&ordered.codes));
+        add(SectionKind::Refine, 0, Content::Borrowed(&ordered.refine));
     }
     let rows = points.rows_of(order);
     match points.all_ids() {
@@ -171,6 +282,11 @@ fn sections<'a>(
         None => Content::Borrowed(points.vectors()),
     };
     add(SectionKind::Vectors, 0, vectors);
+    if let Some(Index { ordered, .. }) = index {
+        add(SectionKind::Edges, 0, Content::Edges(ordered.edge_bytes()));
+    }
+    let meta = Meta { rows: order.len() as u32, config };
+    add(SectionKind::Meta, 0, Content::Meta(meta_bytes(meta, index)?));
     Ok(sections)
 }
 
@@ -198,6 +314,14 @@ impl Out<'_> {
                 out[start..start + bytes.len()].copy_from_slice(bytes);
                 Ok(())
             }
+        }
+    }
+
+    /// Makes durable what is written so far.
+    fn sync(&mut self) -> Result<()> {
+        match &mut self.sink {
+            Sink::File(file) => file.sync_data(),
+            Sink::Memory(_) => Ok(()),
         }
     }
 
@@ -235,6 +359,7 @@ impl Out<'_> {
                 }
                 self.summed(&chunk)?;
             }
+            Content::Edges(_) | Content::Meta(_) => return Ok(()),
         }
         self.sums.end_section();
         Ok(())
