@@ -42,10 +42,10 @@ fn assert_hashes(id_type: IdType, expected: [(&str, u64); 7]) {
 fn the_bytes_of_version_1_u64() {
     let expected = [
         ("CURRENT", 0x7d7d_3247_147c_4d6a),
-        ("MANIFEST-6", 0xd825_54c0_13e6_2820),
+        ("MANIFEST-6", 0xe8b5_fe33_991d_5b0b),
         ("attributes/1-1.att", 0x9896_6b63_3103_cfc4),
-        ("segments/1.seg", 0x8a5a_6fa2_bf15_fc2c),
-        ("segments/2.seg", 0x050f_c508_bb88_69b4),
+        ("segments/1.seg", 0xe5b3_9d70_120e_85fa),
+        ("segments/2.seg", 0x19d9_591c_015d_cf92),
         ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
         ("wal/2.log", 0x8484_c780_eb6f_a501),
     ];
@@ -56,10 +56,10 @@ fn the_bytes_of_version_1_u64() {
 fn the_bytes_of_version_1_str() {
     let expected = [
         ("CURRENT", 0x7d7d_3247_147c_4d6a),
-        ("MANIFEST-6", 0xbe0e_99f5_cc0d_6a37),
+        ("MANIFEST-6", 0xeb0d_968d_a2e6_8ba6),
         ("attributes/1-1.att", 0x9896_6b63_3103_cfc4),
-        ("segments/1.seg", 0x9dab_7f42_c438_ac6d),
-        ("segments/2.seg", 0x952a_8a0e_fcec_96c9),
+        ("segments/1.seg", 0x18f9_45f3_c253_8897),
+        ("segments/2.seg", 0x2d20_73c9_f8a0_3198),
         ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
         ("wal/2.log", 0xfd04_4acf_39eb_5fa4),
     ];
