@@ -87,7 +87,8 @@ fn try_load<E: std::error::Error + Send + Sync + 'static>(
     let rows = input.finish();
     let points = pool()?.install(|| rows.keep_last());
     report.points = points.len() as u64;
-    let handle = merge::write_indexed(shared, &shared.directory, &config, &points, pool()?, progress)?;
+    let handle =
+        merge::write_indexed(shared, &shared.directory, &config, &points, pool()?, progress)?;
     merge::make_live(shared, &points, handle)?;
     shared.wake_all();
     shared.keep_few_segments();

@@ -94,7 +94,9 @@ impl Rows {
             });
         } else {
             self.vectors.reserve(slots.len() * row_bytes);
-            slots.iter().for_each(|s| self.vectors.extend_from_slice(originals.row(*s as usize)));
+            for slot in slots {
+                self.vectors.extend_from_slice(originals.row(*slot as usize));
+            }
         }
         for slot in slots.iter().copied() {
             match (&mut self.ids, ids.get(slot)) {
