@@ -13,6 +13,10 @@ use crate::kernels::Kernel;
 use crate::kernels::candidate::{Candidate, Hop};
 use crate::results::SearchCounters;
 
+/// Once so many candidates better than the next are expanded, that one is chosen before the
+/// neighbours of the last are scored: what they bring seldom comes before it.
+const SETTLED: usize = 4;
+
 /// How far a walk goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Beam {
@@ -62,6 +66,13 @@ impl Scratch {
         }
         self.counters.hops += 1;
         Some(best.slot())
+    }
+
+    /// [`Self::next`], if it may be chosen before the hop at hand is scored: then its codes are
+    /// asked for meanwhile.
+    #[inline(always)]
+    fn next_early(&mut self, query: &Query, beam: Beam) -> Option<u32> {
+        if self.pool.is_settled(SETTLED) { self.next(query, beam) } else { None }
     }
 
     /// The slots of the beam, best first.
@@ -126,14 +137,21 @@ pub(super) fn run<K: Kernel, const BITS: usize>(
     s: &mut Scratch,
 ) {
     walk.begin::<K>(beam, s);
-    walk.score::<K, BITS>(query, beam, &[], s);
     // Each slot enters the pool at most once, so this ends after at most `rows` hops.
-    while let Some(slot) = s.next(query, beam) {
-        s.visited.add(walk.edges_of(slot));
-        walk.prefetch_codes::<K>(s.visited.fresh());
-        // The best that waits is the next to be expanded more often than not.
-        let ahead = s.pool.upcoming::<1>().next().map_or(&[][..], |next| walk.neighbours(next));
-        walk.score::<K, BITS>(query, beam, ahead, s);
+    loop {
+        let early = s.next_early(query, beam);
+        if let Some(slot) = early {
+            s.visited.add_ahead(walk.edges_of(slot));
+        }
+        walk.score::<K, BITS>(query, beam, &[], s);
+        if early.is_some() {
+            s.visited.advance();
+        } else if let Some(slot) = s.next(query, beam) {
+            s.visited.add(walk.edges_of(slot));
+            walk.prefetch_codes::<K>(s.visited.fresh());
+        } else {
+            break;
+        }
         s.pool.upcoming::<2>().for_each(|next| walk.prefetch_edges::<K>(next));
     }
 }
@@ -193,8 +211,10 @@ pub(super) fn run_many<K: Kernel, const BITS: usize>(
         }
         let Lane { query, scratch, stage, job, at } = &mut lanes[turn % all];
         if let Stage::Score(beam) = *stage {
+            // As in `run`, so that both find the same.
+            let early = scratch.next_early(query, beam);
             walk.score::<K, BITS>(query, beam, &ahead, scratch);
-            if let Some(slot) = scratch.next(query, beam) {
+            if let Some(slot) = early.or_else(|| scratch.next(query, beam)) {
                 *at = slot;
                 walk.prefetch_edges::<K>(slot);
                 *stage = Stage::Expand(beam);
@@ -245,21 +265,14 @@ impl Walk<'_> {
         }
     }
 
-    /// A node's neighbours, seen or not: those seen are near, and cost little to ask for again.
-    #[inline(always)]
-    fn neighbours(&self, slot: u32) -> &[u32] {
-        let places = self.edges_of(slot);
-        &places[..places.partition_point(|slot| (*slot as usize) < self.rows)]
-    }
-
     #[inline(always)]
     fn prefetch_codes<K: Kernel>(&self, slots: &[u32]) {
         // SAFETY: a prefetch never faults.
         unsafe { K::prefetch_records(self.records(), slots) };
     }
 
-    /// Scores the neighbours of the last hop and merges those that matter; asks for the codes
-    /// ahead meanwhile.
+    /// Scores the neighbours of the hop at hand and merges those that matter; asks for the codes
+    /// ahead meanwhile: those given, or those of the hop after it.
     #[inline(always)]
     fn score<K: Kernel, const BITS: usize>(
         &self,
@@ -269,6 +282,7 @@ impl Walk<'_> {
         s: &mut Scratch,
     ) {
         let fresh = s.visited.fresh();
+        let ahead = if ahead.is_empty() { s.visited.ahead() } else { ahead };
         if fresh.is_empty() {
             return self.prefetch_codes::<K>(ahead);
         }

@@ -125,6 +125,12 @@ impl Pool {
         waiting.take(N).map(|e| Candidate(*e).slot())
     }
 
+    /// Whether so many better ones were expanded before the best that waits.
+    #[inline(always)]
+    pub(crate) fn is_settled(&self, after: usize) -> bool {
+        self.next_from(self.cursor).is_some_and(|at| at >= after)
+    }
+
     #[inline(always)]
     fn next_from(&self, from: usize) -> Option<usize> {
         let rest = self.entries.get(from..self.len)?;

@@ -13,8 +13,9 @@ pub(crate) struct Visited {
     /// The slots that were added; room behind.
     seen: Vec<u32>,
     len: usize,
-    /// Where those of the last hop begin.
+    /// Where those of the hop begin that is scored next, and where they end.
     fresh: usize,
+    end: usize,
 }
 
 impl Visited {
@@ -31,7 +32,8 @@ impl Visited {
         if self.words.len() < words {
             self.words.resize(words, 0);
         }
-        (self.slots, self.len, self.fresh) = (slots, 0, 0);
+        (self.slots, self.len) = (slots, 0);
+        (self.fresh, self.end) = (0, 0);
     }
 
     /// Adds a node's neighbours. Edges are data: the first value that is no slot ends them.
@@ -39,6 +41,13 @@ impl Visited {
     #[inline(always)]
     pub(crate) fn add(&mut self, neighbours: &[u32]) {
         self.fresh = self.len;
+        self.add_ahead(neighbours);
+        self.end = self.len;
+    }
+
+    /// The same for the hop after the next: [`Self::fresh`] stays.
+    #[inline(always)]
+    pub(crate) fn add_ahead(&mut self, neighbours: &[u32]) {
         let room = self.len + neighbours.len() + GROUP;
         if self.seen.len() < room {
             self.seen.resize((2 * room).max(1_024), 0);
@@ -68,13 +77,25 @@ impl Visited {
     /// What the last [`Self::add`] found new.
     #[inline(always)]
     pub(crate) fn fresh(&self) -> &[u32] {
-        &self.seen[self.fresh..self.len]
+        &self.seen[self.fresh..self.end]
     }
 
-    /// The same in whole groups: the last group is filled with a slot that is there.
+    /// What the last [`Self::add_ahead`] found new.
+    #[inline(always)]
+    pub(crate) fn ahead(&self) -> &[u32] {
+        &self.seen[self.end..self.len]
+    }
+
+    /// What is ahead is next.
+    #[inline(always)]
+    pub(crate) fn advance(&mut self) {
+        (self.fresh, self.end) = (self.end, self.len);
+    }
+
+    /// [`Self::fresh`] in whole groups: the last group is filled with slots that are there.
     #[inline(always)]
     pub(crate) fn groups(&self) -> &[[u32; GROUP]] {
-        let count = (self.len - self.fresh).next_multiple_of(GROUP);
+        let count = (self.end - self.fresh).next_multiple_of(GROUP);
         self.seen[self.fresh..self.fresh + count].as_chunks().0
     }
 }
@@ -96,8 +117,14 @@ mod tests {
             visited.add(&[5, slots as u32]);
             assert!(visited.fresh().is_empty() && visited.groups().is_empty());
         }
+        visited.add(&[7]);
+        visited.add_ahead(&[7, 8, 9]);
+        assert_eq!((visited.fresh(), visited.ahead()), (&[7][..], &[8, 9][..]));
+        assert_eq!(visited.groups()[0][0], 7);
+        visited.advance();
+        assert_eq!((visited.fresh(), visited.ahead()), (&[8, 9][..], &[][..]));
         let many: Vec<u32> = (0..130).collect();
         visited.add(&many);
-        assert_eq!(visited.fresh().len(), 126);
+        assert_eq!(visited.fresh().len(), 123);
     }
 }
