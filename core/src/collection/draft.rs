@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use super::filters::Filter;
 use super::operation::Update;
+use super::pending::{Found, Pending, Settled};
 use super::{View, pool};
 use crate::canary::sings;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
-use crate::segment::attributes::{ColumnBuffer, Patch};
 use crate::segment::{Dead, Finder, IdRef, Kept, Rows, Segment, SegmentHandle, build_segment};
 use crate::types::Ids;
 
@@ -22,19 +22,25 @@ use crate::types::Ids;
 const FAN: usize = 8;
 /// Pieces of so many rows are not merged any more: searching a few of them costs no more.
 const PIECE_ROWS: usize = 2_048;
-/// Points held back before they become a piece, and their bytes.
-const PENDING_ROWS: usize = 8_192;
-const PENDING_BYTES: usize = 16 << 20;
 
 /// The name of pieces in errors.
 pub(super) const IN_MEMORY: &str = "(in memory)";
+
+/// Where a point that is alive is.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// Among those that are no piece yet, at this row.
+    Pending(u32),
+    /// In the segment at this position, in this slot.
+    Slot(usize, u32),
+}
 
 /// The next state in the making.
 pub(super) struct Draft {
     config: Arc<CollectionConfig>,
     segments: Vec<Arc<SegmentHandle>>,
-    /// Upserted, but no piece yet. An id may be in it several times.
-    pending: Rows,
+    /// Upserted, but no piece yet.
+    pending: Pending,
     /// The file of the log that gets the operations.
     wal: u64,
     /// The unit that is applied: segments that say that they have it already are left alone.
@@ -53,7 +59,7 @@ impl Draft {
         segments: Vec<Arc<SegmentHandle>>,
         wal: u64,
     ) -> Self {
-        let pending = Rows::new(&config);
+        let pending = Pending::new(&config);
         Self { config, segments, pending, wal, unit: u64::MAX }
     }
 
@@ -81,35 +87,31 @@ impl Draft {
     }
 
     /// Writes whole points.
-    pub(super) fn upsert(&mut self, mut rows: Rows) -> Result<()> {
-        // Columns that were added since the call was checked.
-        for (_, kind) in self.config.schema.columns().iter().skip(rows.columns.len()) {
-            let mut column = ColumnBuffer::new(*kind);
-            column.append_nulls(rows.len());
-            rows.columns.push(column);
-        }
-        if self.pending.len() == 0 {
-            self.pending = rows;
-        } else {
-            self.pending.append(rows)?;
-        }
-        if self.pending.len() >= PENDING_ROWS || self.pending.vectors.len() >= PENDING_BYTES {
-            self.settle()?;
-        }
-        Ok(())
+    pub(super) fn upsert(&mut self, rows: Rows) -> Result<()> {
+        self.pending.upsert(&self.config, rows)?;
+        self.settle_some()
+    }
+
+    /// Makes a piece if there is enough for one.
+    fn settle_some(&mut self) -> Result<()> {
+        if self.pending.is_full() { self.settle() } else { Ok(()) }
     }
 
     /// Makes a piece of what was upserted.
     fn settle(&mut self) -> Result<()> {
-        if self.pending.len() == 0 {
+        if self.pending.is_empty() {
             return Ok(());
         }
-        let rows = std::mem::replace(&mut self.pending, Rows::new(&self.config));
-        let points = keep_last(rows)?;
+        let Settled { points, dead, patch } = self.pending.settle(&self.config)?;
         self.bury(&points)?;
+        if dead.as_ref().is_some_and(|dead| dead.count() as usize == points.len()) {
+            return Ok(());
+        }
         let segment = Arc::new(build_segment(Path::new(IN_MEMORY), &self.config, &points)?);
         let mut handle = SegmentHandle::growing(self.wal, segment);
-        handle.dead = self.superseded(&points)?;
+        handle.dead = self.superseded(&points, dead)?.map(Arc::new);
+        handle.patched = patch.is_some();
+        handle.patch = patch.map(Arc::new);
         self.segments.push(Arc::new(handle));
         self.merge_pieces()
     }
@@ -130,9 +132,9 @@ impl Draft {
         Ok(())
     }
 
-    /// Slots of new points that a segment which is ahead of them has newer ones of.
-    fn superseded(&self, points: &Kept) -> Result<Option<Arc<Dead>>> {
-        let mut dead: Option<Dead> = None;
+    /// These dead slots of new points, and those that a segment which is ahead of them has newer
+    /// ones of.
+    fn superseded(&self, points: &Kept, mut dead: Option<Dead>) -> Result<Option<Dead>> {
         for handle in self.segments.iter().filter(|h| !self.lacks(h)) {
             let finder = handle.segment.filtered_finder()?;
             for (slot, id) in points.ids().enumerate() {
@@ -142,24 +144,20 @@ impl Draft {
                 }
             }
         }
-        Ok(dead.map(Arc::new))
+        Ok(dead)
     }
 
     fn kill(&mut self, position: usize, slots: &[u32]) {
         if slots.is_empty() {
             return;
         }
-        let before = &self.segments[position];
-        let mut handle = SegmentHandle::clone(before);
-        let mut dead = match &handle.dead {
-            Some(dead) => Dead::clone(dead),
-            None => Dead::none(handle.segment.rows()),
-        };
+        // Copied once, if somebody else has it.
+        let handle = Arc::make_mut(&mut self.segments[position]);
+        let rows = handle.segment.rows();
+        let dead = Arc::make_mut(handle.dead.get_or_insert_with(|| Arc::new(Dead::none(rows))));
         for slot in slots {
             dead.insert(*slot);
         }
-        handle.dead = Some(Arc::new(dead));
-        self.segments[position] = Arc::new(handle);
     }
 
     fn finders(&self) -> Result<Vec<Finder<'_>>> {
@@ -195,26 +193,33 @@ impl Draft {
 
     /// Deletes points; the ids of those that were there, each once.
     pub(super) fn delete(&mut self, ids: &Ids) -> Result<Ids> {
-        self.settle()?;
         let mut slots: BTreeMap<usize, Vec<u32>> = BTreeMap::new();
+        let mut rows = Vec::new();
         let mut found = Vec::new();
-        let finders = self.finders()?;
-        for (row, id) in (0..ids.len()).filter_map(|row| Some((row, IdRef::at(ids, row)?))) {
-            if let Some((position, slot)) = self.find(&finders, id)
-                && self.lacks(&self.segments[position])
-            {
-                slots.entry(position).or_default().push(slot);
-                found.push((position, slot, row));
+        let places = self.places(ids)?;
+        for (row, place) in places.into_iter().enumerate() {
+            match place {
+                Some(Place::Pending(_)) => {
+                    // An id that was given twice is deleted once.
+                    let Some(id) = IdRef::at(ids, row) else { continue };
+                    if matches!(self.pending.find(id), Found::Row(_)) {
+                        self.pending.delete(id);
+                        rows.push(row);
+                    }
+                }
+                Some(Place::Slot(position, slot)) if self.lacks(&self.segments[position]) => {
+                    slots.entry(position).or_default().push(slot);
+                    found.push((position, slot, row));
+                }
+                _ => {}
             }
         }
-        drop(finders);
         for (position, slots) in &slots {
             self.kill(*position, slots);
         }
-        // An id that was given twice was found twice.
         found.sort_unstable();
         found.dedup_by_key(|(position, slot, _)| (*position, *slot));
-        let mut rows: Vec<usize> = found.into_iter().map(|(_, _, row)| row).collect();
+        rows.extend(found.into_iter().map(|(_, _, row)| row));
         rows.sort_unstable();
         Ok(match ids {
             Ids::U64(ids) => Ids::U64(rows.iter().map(|row| ids[*row]).collect()),
@@ -222,43 +227,55 @@ impl Draft {
         })
     }
 
+    /// Where each of these points is, if it is alive.
+    fn places(&mut self, ids: &Ids) -> Result<Vec<Option<Place>>> {
+        let mut places = Vec::with_capacity(ids.len());
+        let mut others = Vec::new();
+        for row in 0..ids.len() {
+            let found = IdRef::at(ids, row).map_or(Found::Deleted, |id| self.pending.find(id));
+            places.push(if let Found::Row(row) = found { Some(Place::Pending(row)) } else { None });
+            others.extend((found == Found::Unknown).then_some(row));
+        }
+        if !others.is_empty() {
+            let finders = self.finders()?;
+            for row in others {
+                let place = IdRef::at(ids, row).and_then(|id| self.find(&finders, id));
+                places[row] = place.map(|(position, slot)| Place::Slot(position, slot));
+            }
+        }
+        Ok(places)
+    }
+
     /// Replaces values. An id that isn't there is an error, unless it is replayed from the log.
     pub(super) fn update(&mut self, update: &Update, replayed: bool) -> Result<()> {
-        self.settle()?;
-        let finders = self.finders()?;
-        let mut places = Vec::with_capacity(update.ids.len());
-        for row in 0..update.ids.len() {
-            let place = IdRef::at(&update.ids, row).and_then(|id| self.find(&finders, id));
-            if place.is_none() && !replayed {
-                let id = update.ids.get(row).to_string();
-                return Err(Error::NotFound { what: "id", id });
-            }
-            places.push(place.filter(|(position, _)| self.lacks(&self.segments[*position])));
+        let mut places = self.places(&update.ids)?;
+        if let Some(row) = places.iter().position(Option::is_none).filter(|_| !replayed) {
+            let id = update.ids.get(row).to_string();
+            return Err(Error::NotFound { what: "id", id });
         }
-        drop(finders);
-        let mut patches: BTreeMap<usize, Patch> = BTreeMap::new();
+        for place in &mut places {
+            let ahead = |place: &Place| match place {
+                Place::Slot(position, _) => !self.lacks(&self.segments[*position]),
+                Place::Pending(_) => false,
+            };
+            *place = place.filter(|place| !ahead(place));
+        }
         for (column, buffer) in &update.columns {
-            let mut row = 0;
-            buffer.values(0..places.len(), |value| {
-                if let Some((position, slot)) = places[row] {
-                    let before = self.segments[position].patch.as_deref();
-                    let patch = patches
-                        .entry(position)
-                        .or_insert_with(|| before.cloned().unwrap_or_default());
-                    patch.set(*column, slot, value.into());
+            let mut places = places.iter();
+            buffer.values(0..update.ids.len(), |value| match places.next().copied().flatten() {
+                Some(Place::Pending(row)) => self.pending.set(row, *column, value.into()),
+                Some(Place::Slot(position, slot)) => {
+                    let handle = Arc::make_mut(&mut self.segments[position]);
+                    handle.patched = true;
+                    // The value may be an earlier time.
+                    handle.expires_us = None;
+                    let patch = handle.patch.get_or_insert_default();
+                    Arc::make_mut(patch).set(*column, slot, value.into());
                 }
-                row += 1;
+                None => {}
             });
         }
-        for (position, patch) in patches {
-            let mut handle = SegmentHandle::clone(&self.segments[position]);
-            handle.patch = Some(Arc::new(patch));
-            handle.patched = true;
-            // One of the values may be an earlier time.
-            handle.expires_us = None;
-            self.segments[position] = Arc::new(handle);
-        }
-        Ok(())
+        self.settle_some()
     }
 
     /// The segments so far, to go back to with [`Self::restore`]. What is pending is settled.

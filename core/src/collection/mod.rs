@@ -24,6 +24,7 @@ mod load;
 mod merge;
 mod open;
 mod operation;
+mod pending;
 mod plan;
 mod pool;
 mod refresh;

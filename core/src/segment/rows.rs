@@ -214,6 +214,11 @@ impl Kept {
         points.iter().map(|point| self.row_of[*point as usize]).collect()
     }
 
+    /// The point that a row became; `None` if a later row of its id took its place.
+    pub(crate) fn point_of(&self, row: u32) -> Option<u32> {
+        self.row_of.binary_search(&row).ok().map(|point| point as u32)
+    }
+
     /// Points in ascending order of their ids.
     pub(crate) fn by_id(&self) -> &[u32] {
         &self.by_id
