@@ -13,7 +13,8 @@ fn hash(bytes: &[u8]) -> u64 {
     })
 }
 
-/// The hash of every file of a small collection without an index.
+/// The hash of every file of a small collection without an index, but for those that differ each
+/// time: the log, which is salted, and the manifest, which has its checksum.
 fn hashes(id_type: IdType) -> Vec<(String, u64)> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("c");
@@ -29,10 +30,12 @@ fn hashes(id_type: IdType) -> Vec<(String, u64)> {
     collection.load(source(vec![more]), &LoadOptions::default(), &Progress::new()).unwrap();
     collection.delete(&ids(id_type, 50, 53)).unwrap();
     collection.close().unwrap();
-    files(&path).into_iter().map(|(name, bytes)| (name, hash(&bytes))).collect()
+    let same = |name: &String| !name.starts_with("wal/") && !name.starts_with("MANIFEST-");
+    let files = files(&path).into_iter().filter(|(name, _)| same(name));
+    files.map(|(name, bytes)| (name, hash(&bytes))).collect()
 }
 
-fn assert_hashes(id_type: IdType, expected: [(&str, u64); 7]) {
+fn assert_hashes(id_type: IdType, expected: [(&str, u64); 5]) {
     let found = hashes(id_type);
     let found: Vec<_> = found.iter().map(|(name, hash)| (name.as_str(), *hash)).collect();
     assert_eq!(found, expected, "{found:#x?}");
@@ -42,12 +45,10 @@ fn assert_hashes(id_type: IdType, expected: [(&str, u64); 7]) {
 fn the_bytes_of_version_1_u64() {
     let expected = [
         ("CURRENT", 0x7d7d_3247_147c_4d6a),
-        ("MANIFEST-6", 0xe8b5_fe33_991d_5b0b),
         ("attributes/1-1.att", 0x9896_6b63_3103_cfc4),
         ("segments/1.seg", 0xe5b3_9d70_120e_85fa),
         ("segments/2.seg", 0x19d9_591c_015d_cf92),
         ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
-        ("wal/2.log", 0x8484_c780_eb6f_a501),
     ];
     assert_hashes(IdType::U64, expected);
 }
@@ -56,12 +57,10 @@ fn the_bytes_of_version_1_u64() {
 fn the_bytes_of_version_1_str() {
     let expected = [
         ("CURRENT", 0x7d7d_3247_147c_4d6a),
-        ("MANIFEST-6", 0xeb0d_968d_a2e6_8ba6),
         ("attributes/1-1.att", 0x9896_6b63_3103_cfc4),
         ("segments/1.seg", 0x18f9_45f3_c253_8897),
         ("segments/2.seg", 0x2d20_73c9_f8a0_3198),
         ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
-        ("wal/2.log", 0xfd04_4acf_39eb_5fa4),
     ];
     assert_hashes(IdType::Str, expected);
 }

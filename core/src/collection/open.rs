@@ -192,7 +192,7 @@ fn make_log_durable(shared: &Shared) -> Result<()> {
         return Ok(());
     }
     let path = shared.directory.path(&named.file());
-    let file = state::read_log(&shared.directory, *named)?;
+    let file = state::read_log(&shared.directory, *named, view.config.memory)?;
     let mut reader = wal::Reader::new(&file, *named, false).map_err(|f| f.at(&path))?;
     let mut copy = wal::Writer::create(&shared.directory, committer.next_wal, reader.next_unit())?;
     committer.next_wal += 1;

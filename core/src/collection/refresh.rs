@@ -17,7 +17,7 @@ pub(super) fn refresh(shared: &Shared) -> Result<()> {
     if live_version(&shared.directory)? == view.manifest.version {
         let Some(mut reader) = *tail else { return Ok(()) };
         // A file that is gone belonged to a state that is gone: read the one that is live.
-        if let Ok(file) = read_log(&shared.directory, reader.reached()) {
+        if let Ok(file) = read_log(&shared.directory, reader.reached(), view.config.memory) {
             let mut draft = Draft::new(&view, reader.reached().id);
             let path = shared.directory.path(&reader.reached().file());
             let units = replay_file(&mut draft, &mut reader, &file, &view.config);

@@ -22,13 +22,13 @@ use crate::manifest::{
 };
 use crate::segment::{Dead, Segment, SegmentHandle, changes};
 use crate::types::MemoryMode;
-use crate::vfs::{Access, Directory};
+use crate::vfs::{Access, Bytes, Directory};
 use crate::wal::{self, Mark};
 
 /// How often a reader starts again before it calls a missing file damage.
 const TRIES: usize = 20;
-/// Longest file of the log, and of replaced values. A limit against nonsense only.
-const WAL_BYTES_MAX: u64 = 1 << 40;
+/// Longest file of replaced values. A limit against nonsense only.
+const ATTRIBUTES_BYTES_MAX: u64 = 1 << 40;
 /// Longest tombstones file: one bit for each of 2^32 rows.
 const TOMBSTONES_BYTES_MAX: u64 = (1 << 29) + 4096;
 
@@ -165,8 +165,8 @@ fn replay(directory: &Directory, mut view: View) -> std::result::Result<Loaded, 
     let (mut wals, mut tail) = (Vec::new(), None);
     for (position, mark) in manifest.wals.iter().enumerate() {
         let name = mark.file();
-        let file =
-            directory.read(&name, WAL_BYTES_MAX).map_err(|e| named_file(directory, &name, e))?;
+        let file = map_log(directory, *mark, view.config.memory)
+            .map_err(|e| named_file(directory, &name, e))?;
         let path = directory.path(&name);
         let closed = position + 1 < manifest.wals.len();
         let mut reader = wal::Reader::new(&file, *mark, closed).map_err(|f| f.at(&path))?;
@@ -184,10 +184,15 @@ fn replay(directory: &Directory, mut view: View) -> std::result::Result<Loaded, 
     Ok(Loaded { view, wals, next_unit, tail })
 }
 
-/// A file of the log, whole.
-pub(super) fn read_log(directory: &Directory, mark: Mark) -> Result<Vec<u8>> {
-    let name = mark.file();
-    directory.read(&name, WAL_BYTES_MAX).map_err(|e| read_error(directory, &name, e))
+/// A file of the log, as long as it is now; it may grow, but what is there stays.
+fn map_log(directory: &Directory, mark: Mark, memory: MemoryMode) -> io::Result<Bytes> {
+    let access = if memory == MemoryMode::Heap { Access::Copy } else { Access::Map };
+    directory.map(&mark.file(), access)
+}
+
+/// [`map_log`], with an error that names the file.
+pub(super) fn read_log(directory: &Directory, mark: Mark, memory: MemoryMode) -> Result<Bytes> {
+    map_log(directory, mark, memory).map_err(|e| read_error(directory, &mark.file(), e))
 }
 
 /// Why a unit could not be applied.
@@ -268,8 +273,9 @@ fn open_segment(
         handle.dead = Some(Arc::new(dead));
     }
     if let (Some(attributes), Some(name)) = (&record.attributes, record.attributes_file()) {
-        let file =
-            directory.read(&name, WAL_BYTES_MAX).map_err(|e| named_file(directory, &name, e))?;
+        let file = directory
+            .read(&name, ATTRIBUTES_BYTES_MAX)
+            .map_err(|e| named_file(directory, &name, e))?;
         let path = directory.path(&name);
         let patch = changes::decode(&file, record.rows, &config.schema).map_err(|f| f.at(&path))?;
         let found = (file.len() as u64, changes::seal(&file), record.rows);

@@ -117,7 +117,7 @@ impl Directory {
         self.vfs.read(&self.path(name), limit)
     }
 
-    /// The bytes of a finished file. The error is the system's, for the caller to interpret.
+    /// The bytes of a file that is finished or only grows. The error is the system's, for the caller to interpret.
     pub(crate) fn map(&self, name: &str, access: Access) -> io::Result<Bytes> {
         self.vfs.map(&self.path(name), access)
     }

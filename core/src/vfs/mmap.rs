@@ -54,7 +54,8 @@ impl Bytes {
             return Ok(Self(Arc::new(Region::Empty)));
         }
         // SAFETY: files of a collection are written once, before they are named by a manifest,
-        // and from then on only ever unlinked, which leaves the mapped inode as it is. Only this
+        // and from then on only ever unlinked, which leaves the mapped inode as it is, or appended
+        // to, which leaves the bytes that are mapped as they are. Only this
         // crate's writer, which holds the lock, writes there. Truncating a live file from
         // outside is documented as ending the process.
         let map = unsafe { memmap2::MmapOptions::new().len(len).map(file)? };

@@ -44,7 +44,7 @@ pub(crate) trait Vfs: fmt::Debug + Send + Sync {
     /// Reads a small file whole; one longer than `limit` is an error.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
 
-    /// The bytes of a finished file.
+    /// The bytes of a file that is finished or only grows, as far as they are there now.
     fn map(&self, path: &Path, access: Access) -> io::Result<Bytes>;
 
     /// Moves a file, replacing what is there.

@@ -3,9 +3,13 @@
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 use super::Mark;
-use super::record::{FILE_HEAD_BYTES, HEAD_BYTES, Head, Kind, decode_file_head};
+use super::record::{FILE_HEAD_BYTES, HEAD_BYTES, Head, Kind, Salt, decode_file_head};
 use crate::canary::sings;
 use crate::format::{Decoded, Fault, u64_at};
+
+/// So far after what is no whole record one that proves something is looked for: further than
+/// anything is written without a sync.
+const PROOF_BYTES: usize = 1 << 30;
 
 /// A whole unit.
 #[derive(Debug)]
@@ -26,19 +30,20 @@ pub(crate) struct Reader {
     mark: Mark,
     /// Whether a later file follows: then it ends at the mark.
     closed: bool,
+    salt: Salt,
 }
 
 impl Reader {
     /// Begins to read a file that must hold what the mark says.
     pub(crate) fn new(file: &[u8], mark: Mark, closed: bool) -> Decoded<Self> {
-        let (next_unit, chain) = decode_file_head(file, mark.id)?;
+        let (next_unit, chain, salt) = decode_file_head(file, mark.id)?;
         if (file.len() as u64) < mark.length || mark.length < FILE_HEAD_BYTES as u64 {
             let at = (file.len() as u64).min(mark.length);
             let expected = format!("at least {} bytes", mark.length);
             return Err(Fault::damage(at, "log", expected, format!("{} bytes", file.len())));
         }
         let at = Mark { id: mark.id, length: FILE_HEAD_BYTES as u64, chain };
-        Ok(Self { at, next_unit, mark, closed })
+        Ok(Self { at, next_unit, mark, closed, salt })
     }
 
     /// How far it got.
@@ -62,7 +67,7 @@ impl Reader {
         let mut records = Vec::new();
         let (mut position, mut chain) = (self.at.length, self.at.chain);
         loop {
-            let Some((head, payload)) = record(file, position, chain) else {
+            let Some((head, payload)) = record(file, position, chain, self.salt) else {
                 if !records.is_empty() && sings("apply a unit that was not closed") {
                     self.at = Mark { id: self.at.id, length: position, chain };
                     return Ok(Some(Unit { number: self.next_unit, records }));
@@ -107,8 +112,10 @@ impl Reader {
         }
         // Records start at multiples of 8. One that was written after this place had been synced
         // proves that what is here was acknowledged once.
-        let mut later = (position as usize + 8..file.len()).step_by(8);
-        let proof = later.find(|at| Head::at(file, *at).is_some_and(|h| h.durable > position));
+        let first = position as usize + 8;
+        let mut later = (first..file.len().min(first.saturating_add(PROOF_BYTES))).step_by(8);
+        let proves = |head: Head, at: usize| head.durable > position && head.durable <= at as u64;
+        let proof = later.find(|at| Head::at(file, *at, self.salt).is_some_and(|h| proves(h, *at)));
         match proof {
             Some(at) => {
                 let found = format!("damage, before the later record at byte {at}");
@@ -124,9 +131,9 @@ fn damage(offset: u64, expected: &str, found: &str) -> Fault {
 }
 
 /// The record at a position, if it is whole and follows from the chain.
-fn record(file: &[u8], position: u64, chain: u32) -> Option<(Head, &[u8])> {
+fn record(file: &[u8], position: u64, chain: u32, salt: Salt) -> Option<(Head, &[u8])> {
     let position = usize::try_from(position).ok()?;
-    let head = Head::at(file, position).filter(|head| head.before == chain)?;
+    let head = Head::at(file, position, salt).filter(|head| head.before == chain)?;
     let payload = head.payload(file, position)?;
     Some((head, payload))
 }

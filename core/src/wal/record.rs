@@ -2,6 +2,8 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+use std::hash::{BuildHasher, RandomState};
+
 use crate::canary::sings;
 use crate::format::{
     Decoded, Fault, FileKind, HEADER_BYTES, crc, decode_header, encode_header, first_nonzero,
@@ -68,16 +70,48 @@ pub(super) fn commit_payload(unit: u64, records: u64) -> Payload {
     Payload::new(Kind::Commit, bytes)
 }
 
+/// A number of each file that nobody can guess. What users write can look like the head of a
+/// record, but not of one in this file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Salt([u8; 8]);
+
+impl Salt {
+    pub(super) fn new() -> Self {
+        // Keys of hash maps are random.
+        Self(RandomState::new().hash_one(std::process::id()).to_le_bytes())
+    }
+
+    /// The half that every head shows.
+    fn tag(self) -> u32 {
+        u32_at(&self.0, 4).unwrap_or_default()
+    }
+
+    /// The chain after a head that ends in its own checksum.
+    fn chain(self, head: &[u8]) -> u32 {
+        let mut salted = [0; HEAD_BYTES + 4];
+        for (to, from) in salted.iter_mut().zip(head.iter().take(HEAD_BYTES - 4).chain(&self.0)) {
+            *to = *from;
+        }
+        crc(&salted)
+    }
+}
+
 /// Appends a record; the chain after it.
-pub(super) fn encode(payload: &Payload, durable: u64, before: u32, out: &mut Vec<u8>) -> u32 {
+pub(super) fn encode(
+    payload: &Payload,
+    durable: u64,
+    before: u32,
+    salt: Salt,
+    out: &mut Vec<u8>,
+) -> u32 {
     let start = out.len();
     out.extend_from_slice(&(payload.bytes.len() as u32).to_le_bytes());
     out.extend_from_slice(&payload.kind.code().to_le_bytes());
     out.extend_from_slice(&durable.to_le_bytes());
     out.extend_from_slice(&before.to_le_bytes());
     out.extend_from_slice(&payload.crc.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    let chain = crc(out.get(start..).unwrap_or_default());
+    out.extend_from_slice(&salt.tag().to_le_bytes());
+    let chain = salt.chain(out.get(start..).unwrap_or_default());
     out.extend_from_slice(&chain.to_le_bytes());
     out.extend_from_slice(&payload.bytes);
     out.resize(start + payload.record_bytes(), 0);
@@ -96,13 +130,13 @@ pub(super) struct Head {
 }
 
 impl Head {
-    /// The head at a position; `None` if there is none.
-    pub(super) fn at(file: &[u8], position: usize) -> Option<Self> {
+    /// The head at a position of the file with this salt; `None` if there is none.
+    pub(super) fn at(file: &[u8], position: usize, salt: Salt) -> Option<Self> {
         let bytes = file.get(position..)?.first_chunk::<HEAD_BYTES>()?;
         let chain = u32_at(bytes, 28)?;
         let length = u32_at(bytes, 0)? as usize;
         // Cheap before dear: this also runs at every place after a torn record.
-        if length > PAYLOAD_MAX || u32_at(bytes, 24)? != 0 || crc(bytes.get(..28)?) != chain {
+        if length > PAYLOAD_MAX || u32_at(bytes, 24)? != salt.tag() || salt.chain(bytes) != chain {
             return None;
         }
         Some(Self {
@@ -126,18 +160,20 @@ impl Head {
 }
 
 /// The start of the file of this id whose first unit has this number; and the chain there.
-pub(super) fn encode_file_head(id: u64, first_unit: u64) -> (Vec<u8>, u32) {
+pub(super) fn encode_file_head(id: u64, first_unit: u64, salt: Salt) -> (Vec<u8>, u32) {
     let mut head = encode_header(FileKind::Wal, 0).to_vec();
     head.extend_from_slice(&id.to_le_bytes());
     head.extend_from_slice(&first_unit.to_le_bytes());
-    head.extend_from_slice(&[0; 12]);
+    head.extend_from_slice(&salt.0);
+    head.extend_from_slice(&[0; 4]);
     let chain = crc(&head);
     head.extend_from_slice(&chain.to_le_bytes());
     (head, chain)
 }
 
-/// Checks the start of a file of this id: the number of its first unit, and the chain there.
-pub(super) fn decode_file_head(file: &[u8], id: u64) -> Decoded<(u64, u32)> {
+/// Checks the start of a file of this id: the number of its first unit, the chain there, and its
+/// salt.
+pub(super) fn decode_file_head(file: &[u8], id: u64) -> Decoded<(u64, u32, Salt)> {
     let start = file.get(..FILE_HEAD_BYTES).unwrap_or(file);
     decode_header(FileKind::Wal, start)?;
     let fault = |expected: String, found: String| {
@@ -152,5 +188,5 @@ pub(super) fn decode_file_head(file: &[u8], id: u64) -> Decoded<(u64, u32)> {
     if word(HEADER_BYTES) != id {
         return Err(fault(format!("log {id}"), format!("log {}", word(HEADER_BYTES))));
     }
-    Ok((word(HEADER_BYTES + 8), chain))
+    Ok((word(HEADER_BYTES + 8), chain, Salt(word(HEADER_BYTES + 16).to_le_bytes())))
 }

@@ -2,7 +2,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use super::record::{Payload, commit_payload, encode, encode_file_head};
+use super::record::{Payload, Salt, commit_payload, encode, encode_file_head};
 use super::{Mark, wal_file};
 use crate::canary::sings;
 use crate::error::Result;
@@ -17,6 +17,7 @@ pub(crate) struct Writer {
     at: Mark,
     /// How far it is synced.
     durable: Mark,
+    salt: Salt,
     next_unit: u64,
     buffer: Vec<u8>,
 }
@@ -24,7 +25,8 @@ pub(crate) struct Writer {
 impl Writer {
     /// Starts the file of this id: written and synced, its directory too. No manifest names it yet.
     pub(crate) fn create(directory: &Directory, id: u64, first_unit: u64) -> Result<Self> {
-        let (head, chain) = encode_file_head(id, first_unit);
+        let salt = Salt::new();
+        let (head, chain) = encode_file_head(id, first_unit, salt);
         let mut file = directory.start(&wal_file(id))?;
         let written = file.append(&head).and_then(|()| file.sync());
         if let Err(error) = written.and_then(|()| directory.sync("wal")) {
@@ -33,7 +35,7 @@ impl Writer {
             return Err(error);
         }
         let at = Mark { id, length: head.len() as u64, chain };
-        Ok(Self { file, at, durable: at, next_unit: first_unit, buffer: Vec::new() })
+        Ok(Self { file, at, durable: at, salt, next_unit: first_unit, buffer: Vec::new() })
     }
 
     /// Adds a unit. It is on disk after [`Self::write`], and there to stay after [`Self::sync`].
@@ -41,7 +43,8 @@ impl Writer {
         let commit = commit_payload(self.next_unit, payloads.len() as u64);
         for payload in payloads.iter().chain([&commit]) {
             let before = self.buffer.len();
-            self.at.chain = encode(payload, self.durable.length, self.at.chain, &mut self.buffer);
+            let (durable, chain) = (self.durable.length, self.at.chain);
+            self.at.chain = encode(payload, durable, chain, self.salt, &mut self.buffer);
             self.at.length += (self.buffer.len() - before) as u64;
             if self.buffer.len() >= BUFFER_BYTES {
                 self.write()?;
