@@ -87,6 +87,12 @@ pub(crate) struct AttributesRecord {
 }
 
 impl SegmentRecord {
+    /// A file that was just written, and nothing changed since.
+    pub(crate) fn new(id: u64, length: u64, seal: u32, rows: usize) -> Self {
+        let rows = rows as u32;
+        Self { id, length, seal, rows, applied: 0, tombstones: None, attributes: None, curve: None }
+    }
+
     /// The name of the file, below the collection's directory.
     pub(crate) fn file(&self) -> String {
         segment_file(self.id)

@@ -216,10 +216,20 @@ fn snapshots_are_collections_that_stay_as_they_are() {
     assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
     upsert(&collection, 2000, 2010);
     // A reader can copy too, beside the writer.
-    open(&at("c"), Mode::Read).unwrap().snapshot(at("two")).unwrap();
+    let reader = open(&at("c"), Mode::Read).unwrap();
+    reader.snapshot(at("two")).unwrap();
+    collection.delete(&ids(IdType::U64, 0, 2)).unwrap();
     upsert(&collection, 3000, 3010);
     collection.optimize(&Progress::new()).unwrap();
-    assert_eq!([count(&at("one")), count(&at("two")), count(&at("c"))], [1120, 1130, 1140]);
+    assert_eq!([count(&at("one")), count(&at("two")), count(&at("c"))], [1120, 1130, 1138]);
+    // What it sees, though its files are gone.
+    reader.snapshot(at("three")).unwrap();
+    assert_eq!(count(&at("three")), 1130);
+    let three = open(&at("three"), Mode::Write).unwrap();
+    assert_eq!(scores(&three.get(&ids(IdType::U64, 4, 5), false).unwrap()), [Some(11)]);
+    upsert(&three, 2005, 2015);
+    drop(three);
+    assert_eq!(count(&at("three")), 1135);
     Collection::restore(at("one"), at("again")).unwrap();
     let again = open(&at("again"), Mode::Write).unwrap();
     assert_eq!(scores(&again.get(&ids(IdType::U64, 4, 5), false).unwrap()), [Some(11)]);
@@ -229,7 +239,7 @@ fn snapshots_are_collections_that_stay_as_they_are() {
     let error = Collection::restore(at("one"), at("again")).unwrap_err();
     assert!(matches!(error, Error::AlreadyExists { .. }), "{error}");
     let memory = Collection::in_memory(config(8)).unwrap();
-    assert!(memory.snapshot(at("three")).is_err() && !at("three").exists());
+    assert!(memory.snapshot(at("four")).is_err() && !at("four").exists());
 }
 
 #[test]

@@ -258,7 +258,7 @@ impl Swap {
             }
             let mut record = SegmentRecord { applied: next_unit, ..record.clone() };
             self.written.extend(save_dead(&shared.directory, handle, &mut record)?);
-            self.written.extend(save_patch(shared, &self.config, handle, &mut record)?);
+            self.written.extend(save_patch(&shared.directory, &self.config, handle, &mut record)?);
             let mut handle = SegmentHandle::clone(handle);
             handle.origin = Origin::Sealed(record);
             handle.patched = false;
@@ -279,7 +279,7 @@ impl Swap {
 }
 
 /// Writes the next generation of a segment's tombstones, if it has more; its name.
-fn save_dead(
+pub(super) fn save_dead(
     directory: &Directory,
     handle: &SegmentHandle,
     record: &mut SegmentRecord,
@@ -302,20 +302,21 @@ fn save_dead(
 }
 
 /// Writes the next generation of a segment's replaced values, if there are new ones; its name.
-fn save_patch(
-    shared: &Shared,
+pub(super) fn save_patch(
+    directory: &Directory,
     config: &CollectionConfig,
     handle: &SegmentHandle,
     record: &mut SegmentRecord,
 ) -> Result<Option<String>> {
-    let Some(patch) = handle.patch.as_ref().filter(|_| handle.patched) else { return Ok(None) };
+    let fresh = handle.patched || record.attributes.is_none();
+    let Some(patch) = handle.patch.as_ref().filter(|_| fresh) else { return Ok(None) };
     if sings("forget replaced values when the log is let go of") {
         return Ok(None);
     }
     let generation = record.attributes.as_ref().map_or(0, |a| a.generation) + 1;
     let file = changes::encode(patch, handle.segment.rows(), &config.schema);
     let name = attributes_file(record.id, generation);
-    shared.directory.write_bytes(&name, &file)?;
+    directory.write_bytes(&name, &file)?;
     let (length, seal) = (file.len() as u64, changes::seal(&file));
     record.attributes = Some(AttributesRecord { generation, length, seal });
     Ok(Some(name))
@@ -378,16 +379,7 @@ pub(super) fn write_sealed_to(
     let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
     let name = segment_file(id);
     let sealed = write_segment(directory, &name, config, points, index)?;
-    let record = SegmentRecord {
-        id,
-        length: sealed.length,
-        seal: sealed.seal,
-        rows: points.len() as u32,
-        applied: 0,
-        tombstones: None,
-        attributes: None,
-        curve: None,
-    };
+    let record = SegmentRecord::new(id, sealed.length, sealed.seal, points.len());
     match open_written(&shared.directory, &record, config) {
         Ok(segment) => Ok(SegmentHandle::sealed(record, Arc::new(segment))),
         Err(error) => {

@@ -3,16 +3,15 @@
 
 use std::path::Path;
 
-use super::commit::swap_current;
+use super::commit::{save_dead, save_patch, swap_current};
+use super::draft::{gather, keep_last};
 use super::open::SUBDIRECTORIES;
-use super::state::{self, read_log};
+use super::state::open_written;
 use super::{Collection, Shared, lock};
 use crate::error::{Error, Result};
-use crate::manifest::{CURRENT, CURRENT_NEW, Manifest, manifest_file};
+use crate::manifest::{CURRENT, CURRENT_NEW, Manifest, SegmentRecord, manifest_file, segment_file};
+use crate::segment::{SegmentHandle, write_segment};
 use crate::vfs::Directory;
-
-/// How often a reader starts again when the writer removes what it was copying.
-const TRIES: usize = 5;
 
 /// Writes the state to a directory that isn't there yet.
 pub(super) fn snapshot(collection: &Collection, target: &Path) -> Result<()> {
@@ -47,42 +46,74 @@ fn of_writer(shared: &Shared, target: &Directory) -> Result<()> {
         let (next_unit, next_wal) = (committer.next_unit, committer.next_wal);
         Ok(Manifest { next_unit, next_wal, wals: committer.wals.clone(), ..manifest })
     })();
-    let written = manifest.and_then(|manifest| write(&shared.directory, target, &manifest, false));
+    let written = manifest.and_then(|manifest| write(&shared.directory, target, &manifest));
     lock(&shared.garbage).unpin(&shared.directory);
     written
 }
 
-/// A reader copies the log as far as it goes: a writer may be appending to it.
+/// A reader copies what it sees, whatever the writer has removed meanwhile: its files are open,
+/// and what it has of the log becomes a segment.
 fn of_reader(shared: &Shared, target: &Directory) -> Result<()> {
-    let mut tries = 1;
-    loop {
-        let view = shared.view("snapshot")?;
-        let loaded = state::read(&shared.directory, Some(view.config.memory), Some(&view))?;
-        let manifest = Manifest::clone(&loaded.view.manifest);
-        let manifest = Manifest { next_unit: loaded.next_unit, wals: loaded.wals, ..manifest };
-        match write(&shared.directory, target, &manifest, true) {
-            Err(error) if tries < TRIES && error.is_missing_file() => {
-                clear(target);
-                tries += 1;
-            }
-            written => return written,
-        }
+    let view = shared.view("snapshot")?;
+    let config = &view.config;
+    create_directories(target)?;
+    let mut manifest = Manifest { wals: Vec::new(), ..Manifest::clone(&view.manifest) };
+    manifest.segments.clear();
+    let (sealed, pieces): (Vec<_>, Vec<_>) =
+        view.segments.iter().cloned().partition(|handle| handle.record().is_some());
+    for handle in sealed.iter().filter(|handle| handle.alive() > 0) {
+        let Some(record) = handle.record() else { continue };
+        let bare =
+            SegmentRecord { applied: 0, tombstones: None, attributes: None, ..record.clone() };
+        copy_segment(shared, target, handle, &bare)?;
+        let mut record = bare;
+        save_dead(target, handle, &mut record)?;
+        save_patch(target, config, handle, &mut record)?;
+        manifest.segments.push(record);
     }
+    let points = keep_last(gather(config, &pieces)?)?;
+    if points.len() > 0 {
+        let id = manifest.next_segment;
+        manifest.next_segment += 1;
+        let sealed = write_segment(target, &segment_file(id), config, &points, None)?;
+        manifest.segments.push(SegmentRecord::new(id, sealed.length, sealed.seal, points.len()));
+    }
+    finish(target, &manifest)
+}
+
+/// Brings the file of a segment that is open to the target.
+fn copy_segment(
+    shared: &Shared,
+    target: &Directory,
+    handle: &SegmentHandle,
+    record: &SegmentRecord,
+) -> Result<()> {
+    let name = record.file();
+    // Only if it is still the one that is open.
+    let linked = shared.directory.share(&name, target).is_ok();
+    if linked && open_written(target, record, &shared.config()).is_ok() {
+        return Ok(());
+    }
+    target.remove_if_there(&name);
+    let bytes = handle.segment.file();
+    target.write(&name, |file| bytes.chunks(1 << 20).try_for_each(|part| file.append(part)))
+}
+
+fn create_directories(target: &Directory) -> Result<()> {
+    SUBDIRECTORIES.iter().try_for_each(|name| target.create_dir(name))
 }
 
 /// Fills the directory with the files of a manifest.
-fn write(from: &Directory, to: &Directory, manifest: &Manifest, copy_log: bool) -> Result<()> {
-    for name in SUBDIRECTORIES {
-        to.create_dir(name)?;
+fn write(from: &Directory, to: &Directory, manifest: &Manifest) -> Result<()> {
+    create_directories(to)?;
+    for name in manifest.files() {
+        from.share(&name, to)?;
     }
-    for name in manifest.files().iter().filter(|name| !(copy_log && name.starts_with("wal/"))) {
-        from.share(name, to)?;
-    }
-    for mark in manifest.wals.iter().filter(|_| copy_log) {
-        let file = read_log(from, *mark)?;
-        let length = file.len().min(usize::try_from(mark.length).unwrap_or(usize::MAX));
-        to.write_bytes(&mark.file(), &file[..length])?;
-    }
+    finish(to, manifest)
+}
+
+/// Makes the files durable, and the directory a collection.
+fn finish(to: &Directory, manifest: &Manifest) -> Result<()> {
     for name in SUBDIRECTORIES {
         to.sync(name)?;
     }

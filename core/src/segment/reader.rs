@@ -325,7 +325,8 @@ impl Segment {
         &self.table
     }
 
-    pub(super) fn file(&self) -> &Bytes {
+    /// The bytes of the whole file.
+    pub(crate) fn file(&self) -> &Bytes {
         &self.file
     }
 
