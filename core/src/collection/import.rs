@@ -8,7 +8,7 @@ use super::merge::make_live;
 use super::{Collection, pool};
 use crate::config::{CollectionConfig, ImportOptions, Progress};
 use crate::error::{Error, Result};
-use crate::graph::{self, BuildOptions};
+use crate::graph::{self, BuildOptions, Ordered, Start};
 use crate::import::hnsw_rs::Dump;
 use crate::originals::Originals;
 use crate::segment::{Index, IndexGraph};
@@ -54,8 +54,8 @@ pub(super) fn hnsw_rs(
             ..BuildOptions::new(config.metric, config.profile, config.seed)
         };
         Some(pool.install(|| {
-            let ordered = graph::order(&originals, &options, progress)?;
-            let grown = ordered.grow(&originals, &options, Some(&given), progress)?;
+            let ordered = Ordered::new(&originals, &options, None, progress)?;
+            let grown = ordered.grow(&originals, &options, Start::Given(&given), progress)?;
             Ok((ordered, grown))
         })?)
     };

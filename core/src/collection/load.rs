@@ -9,8 +9,9 @@ use arrow_schema::DataType;
 
 use super::estimate::{Budget, Points};
 use super::input::{Input, column_of, wrong_id_type};
+use super::merge::{self, Job};
 use super::spool::{self, Spool};
-use super::{Collection, merge, pool};
+use super::{Collection, pool};
 use crate::config::{CollectionConfig, LoadOptions, LoadReport, Progress};
 use crate::error::{Error, Result};
 use crate::segment::attributes::ListRows;
@@ -87,8 +88,8 @@ fn try_load<E: std::error::Error + Send + Sync + 'static>(
     let rows = input.finish();
     let points = pool()?.install(|| rows.keep_last());
     report.points = points.len() as u64;
-    let handle =
-        merge::write_indexed(shared, &shared.directory, &config, &points, pool()?, progress)?;
+    let job = Job { config: &config, threads: pool()?, progress };
+    let handle = merge::write_indexed(shared, &shared.directory, &points, None, job)?;
     merge::make_live(shared, &points, handle)?;
     shared.wake_all();
     shared.keep_few_segments();

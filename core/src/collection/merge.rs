@@ -4,6 +4,7 @@
 //! that nobody knows. Points that were deleted, replaced or updated meanwhile are found by
 //! comparing the states, and brought into the new segment inside the swap that makes it live.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use rayon::ThreadPool;
@@ -15,23 +16,33 @@ use super::{Shared, View, lock, pool};
 use crate::canary::sings;
 use crate::config::{CollectionConfig, Progress};
 use crate::error::Result;
-use crate::graph::{self, BuildOptions};
+use crate::graph::{self, Base, BuildOptions, Ordered, Start};
 use crate::manifest::segment_file;
 use crate::originals::Originals;
 use crate::segment::attributes::Patch;
-use crate::segment::{Dead, Index, IndexGraph, Kept, Rows, SegmentHandle};
+use crate::segment::{Dead, Index, IndexGraph, Kept, Rows, SegmentHandle, verify_segment};
 use crate::vfs::{Directory, Rate};
 
+/// How a segment is written.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    /// That of the points.
+    pub(super) config: &'a CollectionConfig,
+    pub(super) threads: &'a ThreadPool,
+    pub(super) progress: &'a Progress,
+}
+
 /// Writes a segment of these points, which the manifest doesn't name yet, with an index unless
-/// they are so few that they are scanned. The graph grows while the rest is written.
+/// they are so few that they are scanned. The graph grows while the rest is written, on what is
+/// left of the index of a segment if there is one.
 pub(super) fn write_indexed(
     shared: &Shared,
     directory: &Directory,
-    config: &CollectionConfig,
     points: &Kept,
-    threads: &ThreadPool,
-    progress: &Progress,
+    base: Option<&Base<'_>>,
+    job: Job<'_>,
 ) -> Result<SegmentHandle> {
+    let Job { config, threads, progress } = job;
     if points.len() < graph::ROWS_MIN {
         return write_sealed_to(directory, shared, config, points, None);
     }
@@ -40,10 +51,27 @@ pub(super) fn write_indexed(
         kind: config.index,
         ..BuildOptions::new(config.metric, config.profile, config.seed)
     };
-    let ordered = threads.install(|| graph::order(&originals, &options, progress))?;
-    let grow = || threads.install(|| ordered.grow(&originals, &options, None, progress));
+    let ordered = threads.install(|| Ordered::new(&originals, &options, base, progress))?;
+    let start = base.map_or(Start::Nothing, Start::Base);
+    let grow = || threads.install(|| ordered.grow(&originals, &options, start, progress));
     let index = Index { ordered: &ordered, graph: IndexGraph::Growing(Box::new(grow)) };
     write_sealed_to(directory, shared, config, points, Some(index))
+}
+
+/// The index that has most of these points, if it has half of them: healing and inserting take
+/// less work than building then.
+fn base_of<'a>(inputs: &'a [Arc<SegmentHandle>], points: &Kept) -> Option<Base<'a>> {
+    let indexed = inputs.iter().enumerate().filter(|(_, h)| h.segment.index().is_some());
+    let (at, largest) = indexed.max_by_key(|(at, h)| (h.alive(), Reverse(*at)))?;
+    if (largest.alive() as usize) * 2 < points.len() {
+        return None;
+    }
+    let before: u32 = inputs.iter().take(at).map(|h| h.alive()).sum();
+    let mut row_of = vec![u32::MAX; largest.segment.rows() as usize];
+    for (row, slot) in (before..).zip(largest.alive_slots()) {
+        row_of[slot as usize] = points.point_of(row).unwrap_or(u32::MAX);
+    }
+    Some(Base::new(largest.segment.index()?, row_of))
 }
 
 /// Adds points as a segment of their own, without an index: one unit that needs no log.
@@ -116,12 +144,19 @@ fn merge_into(
     progress: &Progress,
     operation: &'static str,
 ) -> Result<()> {
+    // What is damaged must not get a checksum that is right.
+    for handle in inputs.iter().filter(|handle| handle.record().is_some()) {
+        verify_segment(&handle.segment)?;
+        progress.check(operation)?;
+    }
     let config = shared.config();
     let rows = threads.install(|| gather(&config, inputs))?;
     progress.check(operation)?;
     let points = threads.install(|| rows.keep_last());
     let new = if points.len() > 0 {
-        Some(write_indexed(shared, directory, &config, &points, threads, progress)?)
+        let base = base_of(inputs, &points);
+        let job = Job { config: &config, threads, progress };
+        Some(write_indexed(shared, directory, &points, base.as_ref(), job)?)
     } else {
         None
     };

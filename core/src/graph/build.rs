@@ -55,7 +55,7 @@ impl Site<'_> {
         self.order.len()
     }
 
-    fn pairs(&self) -> Pairs<'_> {
+    pub(super) fn pairs(&self) -> Pairs<'_> {
         Pairs { layout: self.layout(), codes: self.codes, refine: self.refine }
     }
 }
@@ -78,13 +78,18 @@ pub(super) fn shuffle(nodes: &mut [u32], seed: u64) {
 
 /// Grows our own graph.
 pub(super) fn grow(site: &Site<'_>, progress: &Progress) -> Result<Graph> {
-    let mut builder = Builder::new(site);
+    let mut builder = Builder::new(site, |_| true);
     let curve = builder.insert_all(progress)?;
     Ok(Graph { entries: vec![builder.entry], edges: builder.finish(), curve })
 }
 
+/// Most nodes that are inserted at once, of so many.
+pub(super) fn largest_batch(nodes: usize) -> usize {
+    (nodes / BATCH_SHARE).max(1)
+}
+
 /// A graph that grows.
-struct Builder<'a> {
+pub(super) struct Builder<'a> {
     site: &'a Site<'a>,
     /// `room` neighbours a slot; unused places hold `NONE`, at the end.
     edges: Vec<u32>,
@@ -96,16 +101,16 @@ struct Builder<'a> {
 
 /// Buffers of a worker.
 #[derive(Default)]
-struct Worker {
+pub(super) struct Worker {
     row: SignedRow,
     prune: PruneScratch,
-    list: Vec<u32>,
+    pub(super) list: Vec<u32>,
     candidates: Vec<Edge>,
-    chosen: Vec<u32>,
+    pub(super) chosen: Vec<u32>,
 }
 
 /// Prunes `worker.list`, neighbours of a slot, to the degree; the result is `worker.chosen`.
-fn shrink(pairs: Pairs<'_>, degree: usize, slot: u32, worker: &mut Worker) {
+pub(super) fn shrink(pairs: Pairs<'_>, degree: usize, slot: u32, worker: &mut Worker) {
     let Worker { prune: scratch, list, candidates, chosen, .. } = worker;
     distances(pairs, slot, list, scratch, candidates);
     sort_edges(candidates);
@@ -145,7 +150,8 @@ impl Jobs for Finding<'_, '_> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(site: &'a Site<'a>) -> Self {
+    /// No node has edges yet; walks begin at one of those that may be entries.
+    pub(super) fn new(site: &'a Site<'a>, may_be_entry: impl Fn(u32) -> bool) -> Self {
         let room = site.options.degree * ROOM_HALVES / 2;
         let mut builder = Self {
             site,
@@ -155,7 +161,7 @@ impl<'a> Builder<'a> {
             effort: site.options.effort,
             entry: 0,
         };
-        builder.entry = builder.medoid();
+        builder.entry = builder.medoid(may_be_entry);
         builder
     }
 
@@ -163,8 +169,13 @@ impl<'a> Builder<'a> {
         self.site.layout()
     }
 
+    /// Where walks begin.
+    pub(super) fn entry(&self) -> u32 {
+        self.entry
+    }
+
     /// The node nearest to the centroid.
-    fn medoid(&self) -> u32 {
+    fn medoid(&self, may_be: impl Fn(u32) -> bool) -> u32 {
         let norm2 = |slot: u32| {
             let at = slot as usize * self.layout().stride() + self.layout().fields_at();
             Fields::read(&self.site.codes[at..]).norm2
@@ -172,7 +183,8 @@ impl<'a> Builder<'a> {
         let nearest = |a: (f32, u32), b: (f32, u32)| {
             if b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).is_lt() { b } else { a }
         };
-        self.site.nodes.iter().map(|slot| (norm2(*slot), *slot)).fold((f32::INFINITY, 0), nearest).1
+        let nodes = self.site.nodes.iter().filter(|slot| may_be(**slot));
+        nodes.map(|slot| (norm2(*slot), *slot)).fold((f32::INFINITY, 0), nearest).1
     }
 
     fn walk<'s>(&'s self, edges: Edges<'s>, entry: &'s [u32]) -> Walk<'s> {
@@ -188,7 +200,7 @@ impl<'a> Builder<'a> {
             self.site.nodes.iter().copied().filter(|node| *node != self.entry).collect();
         shuffle(&mut sequence, self.site.options.seed);
         let held_out = calibrate::queries(sequence.len());
-        let largest = (sequence.len() / BATCH_SHARE).max(1);
+        let largest = largest_batch(sequence.len());
         let (first, last) = sequence.split_at(sequence.len() - held_out);
         let mut from = 0;
         while from < first.len() {
@@ -223,7 +235,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Inserts a batch against the graph as it stands.
-    fn insert(&mut self, batch: &[u32]) {
+    pub(super) fn insert(&mut self, batch: &[u32]) {
         let entry = [self.entry];
         let walk = self.walk(Edges::of(&self.edges, self.room), &entry);
         let found: Vec<Vec<(u32, Vec<u32>)>> = batch
@@ -285,6 +297,14 @@ impl<'a> Builder<'a> {
         });
     }
 
+    /// Sets the neighbours of a node, at most the degree.
+    pub(super) fn set_edges(&mut self, slot: u32, edges: &[u32]) {
+        let from = slot as usize * self.room;
+        let places = &mut self.edges[from..from + self.room];
+        places.fill(NONE);
+        places[..edges.len()].copy_from_slice(edges);
+    }
+
     fn edges_of(&self, slot: u32) -> &[u32] {
         let from = slot as usize * self.room;
         let places = &self.edges[from..from + self.room];
@@ -317,6 +337,11 @@ impl<'a> Builder<'a> {
             edges[from..from + list.len()].copy_from_slice(list);
         }
         edges
+    }
+
+    /// [`Self::pruned`], and nothing else any more.
+    pub(super) fn into_pruned(self) -> Vec<u32> {
+        self.pruned()
     }
 
     /// Prunes every node to the degree, repairs what can't be reached, and lays the edges out.

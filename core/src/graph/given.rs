@@ -87,7 +87,7 @@ pub(super) fn grow(site: &Site<'_>, given: &Given, progress: &Progress) -> Resul
     Ok(Graph { entries, edges: edges.iter().flat_map(|e| e.to_le_bytes()).collect(), curve })
 }
 
-fn parts<'a>(site: &Site<'a>, nodes: &'a [u32]) -> Parts<'a> {
+pub(super) fn parts<'a>(site: &Site<'a>, nodes: &'a [u32]) -> Parts<'a> {
     let Site { codes, refine, .. } = *site;
     Parts { layout: site.layout(), codes, refine, nodes }
 }
@@ -99,7 +99,7 @@ fn slots(site: &Site<'_>, position: usize) -> std::ops::Range<usize> {
 }
 
 /// Row to the slot of its node.
-fn nodes_of_rows(site: &Site<'_>) -> Vec<u32> {
+pub(super) fn nodes_of_rows(site: &Site<'_>) -> Vec<u32> {
     let mut node_of = vec![NONE; site.slots()];
     for (position, node) in site.nodes.iter().enumerate() {
         for slot in slots(site, position) {
@@ -173,7 +173,7 @@ impl Worker {
 
 /// Recall against effort. The queries must be strangers to the graph that is measured: a few
 /// nodes and the edges to them are left out of it.
-fn measure(
+pub(super) fn measure(
     site: &Site<'_>,
     mut edges: Vec<u32>,
     entries: &[u32],

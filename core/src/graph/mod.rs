@@ -15,6 +15,7 @@ pub(crate) mod pool;
 mod prune;
 pub(crate) mod refine;
 mod repair;
+mod reuse;
 pub(crate) mod search;
 mod visited;
 
@@ -24,14 +25,12 @@ mod tests;
 use bincode::{Decode, Encode};
 pub(crate) use flat::Flat;
 pub(crate) use given::Given;
-pub(crate) use ordered::Ordered;
+pub(crate) use ordered::{Ordered, Start};
+pub(crate) use reuse::Base;
 
 use crate::codes::{Layout, Quantizer, SpaceParams};
-use crate::config::Progress;
 use crate::curve::Curve;
-use crate::error::Result;
 use crate::metric::Metric;
-use crate::originals::Originals;
 use crate::types::{IndexKind, Profile};
 
 /// What a build needs to know.
@@ -176,7 +175,7 @@ impl IndexMeta {
         codes: usize,
         edges: usize,
         refine: usize,
-    ) -> std::result::Result<(), (&'static str, String, String)> {
+    ) -> Result<(), (&'static str, String, String)> {
         let equal = |what, expected: u64, found: u64| {
             if expected == found {
                 Ok(())
@@ -211,15 +210,4 @@ impl IndexMeta {
         known("entries", entries, "slots below the rows", format!("{:?}", self.entries))?;
         known("calibration", self.curve.is_sound(), "rising efforts", format!("{:?}", self.curve))
     }
-}
-
-/// Encodes every row and puts them in order. Deterministic, as is the graph that then grows: the
-/// same rows and options give the same bytes for any number of threads and any instruction set.
-/// Runs on the current rayon pool.
-pub(crate) fn order(
-    rows: &Originals<'_>,
-    options: &BuildOptions,
-    progress: &Progress,
-) -> Result<Ordered> {
-    Ordered::new(rows, options, progress)
 }

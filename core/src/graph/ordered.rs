@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::build::{self, Site};
+use super::build::{self, NONE, Site};
 use super::duplicates::Groups;
 use super::given::{self, Given};
 use super::pool::SLOTS_MAX;
+use super::reuse::{self, Base};
 use super::{BuildOptions, Grown, IndexMeta, hnsw, order};
 use crate::codes::layout::Fields;
 use crate::codes::pairs::Pairs;
@@ -29,23 +30,44 @@ pub(crate) struct Ordered {
     quantizer: Quantizer,
     /// Slots that are nodes; the others are twins.
     nodes: Vec<u32>,
+    /// Whether the codes are in the space of a base.
+    on_base: bool,
+}
+
+/// What a graph begins with.
+#[derive(Clone, Copy)]
+pub(crate) enum Start<'a> {
+    Nothing,
+    /// A graph of these rows.
+    Given(&'a Given),
+    /// An index of most of them.
+    Base(&'a Base<'a>),
 }
 
 impl Ordered {
+    /// Encodes every row and puts them in order. Deterministic, as is the graph that then grows:
+    /// the same rows, options and base give the same bytes for any number of threads and any
+    /// instruction set. Runs on the current rayon pool.
+    ///
+    /// Codes that a base has are copied, if these rows enter the space that it is in.
     pub(crate) fn new(
         rows: &Originals<'_>,
         options: &BuildOptions,
+        base: Option<&Base<'_>>,
         progress: &Progress,
     ) -> Result<Self> {
         rows_fit(rows.rows())?;
-        let params = SpaceParams::train(rows, options.metric, options.seed);
+        let mut params = SpaceParams::train(rows, options.metric, options.seed);
         let padded = params.centroid.len().next_multiple_of(64);
         let bits = if rows.dim() < 64 { 8 } else { options.bits };
         let layout = Layout { padded, bits, degree: options.degree };
+        let of_base = base.and_then(|base| base.params(&params, layout, options));
+        let base = base.filter(|_| of_base.is_some());
+        params = of_base.unwrap_or(params);
         let quantizer = Quantizer::new(params, layout);
         progress.check("build")?;
 
-        let (codes, refine) = encode(rows, &quantizer)?;
+        let (codes, refine) = encode_beside(rows, &quantizer, base)?;
         let groups = Groups::find(rows);
         let mut nodes = groups.representatives.clone();
         order::cluster(Pairs { layout, codes: &codes, refine: &refine }, &mut nodes);
@@ -57,15 +79,17 @@ impl Ordered {
         let ordered_refine = permute(&refine, layout.refine_bytes(), &order)?;
         drop(refine);
         progress.check("build")?;
-        Ok(Self { order, codes: ordered_codes, refine: ordered_refine, quantizer, nodes })
+        let on_base = base.is_some();
+        Ok(Self { order, codes: ordered_codes, refine: ordered_refine, quantizer, nodes, on_base })
     }
 
-    /// Grows the graph, or takes the given one. `rows` and `options` are those of [`Self::new`].
+    /// Grows the graph, or takes the given one. `rows`, `options` and the base are those of
+    /// [`Self::new`].
     pub(crate) fn grow(
         &self,
         rows: &Originals<'_>,
         options: &BuildOptions,
-        given: Option<&Given>,
+        start: Start<'_>,
         progress: &Progress,
     ) -> Result<Grown> {
         let site = Site {
@@ -77,10 +101,13 @@ impl Ordered {
             order: &self.order,
             options,
         };
-        let graph = match (given, options.kind) {
-            (Some(given), _) => given::grow(&site, given, progress)?,
-            (None, IndexKind::Graph) => build::grow(&site, progress)?,
-            (None, IndexKind::Hnsw) => hnsw::grow(&site, progress)?,
+        let graph = match (start, options.kind) {
+            (Start::Given(given), _) => given::grow(&site, given, progress)?,
+            (Start::Base(base), _) if self.on_base && base.is_whole() => {
+                reuse::grow(&site, base, progress)?
+            }
+            (_, IndexKind::Graph) => build::grow(&site, progress)?,
+            (_, IndexKind::Hnsw) => hnsw::grow(&site, progress)?,
         };
         Ok(Grown { edges: graph.edges, meta: self.meta(graph.entries, graph.curve) })
     }
@@ -131,7 +158,17 @@ pub(super) fn encode(
     rows: &Originals<'_>,
     quantizer: &Quantizer,
 ) -> Result<(HugeBytes, HugeBytes)> {
+    encode_beside(rows, quantizer, None)
+}
+
+/// [`encode`], but for what a base has already.
+fn encode_beside(
+    rows: &Originals<'_>,
+    quantizer: &Quantizer,
+    base: Option<&Base<'_>>,
+) -> Result<(HugeBytes, HugeBytes)> {
     let (layout, n) = (quantizer.layout, rows.rows());
+    let slots = base.map_or_else(Vec::new, |base| base.slots(n));
     let mut codes = zeroed(n * layout.stride())?;
     let mut refine = zeroed(n * layout.padded)?;
     let (stride, padded) = (layout.stride(), layout.padded);
@@ -141,7 +178,13 @@ pub(super) fn encode(
         .enumerate()
         .for_each_init(
             || vec![0.0; padded],
-            |y, (row, (record, refine))| quantizer.encode(rows, row, y, record, refine),
+            |y, (row, (record, refine))| {
+                let slot = slots.get(row).filter(|slot| **slot != NONE);
+                let known = slot.zip(base);
+                if !known.is_some_and(|(slot, base)| base.copy(*slot, record, refine)) {
+                    quantizer.encode(rows, row, y, record, refine);
+                }
+            },
         );
     if layout.bits == 8 {
         refine = zeroed(0)?;

@@ -10,6 +10,7 @@ use crate::codes::rotation::splitmix;
 use crate::config::Progress;
 use crate::huge::HugeBytes;
 use crate::kernels::exact;
+use crate::originals::Originals;
 use crate::types::Dtype;
 
 /// Clustered vectors, a little noise in every direction.
@@ -48,10 +49,21 @@ struct BuiltIndex {
 }
 
 fn built(rows: &Originals<'_>, options: &BuildOptions, threads: usize) -> BuiltIndex {
+    built_on(rows, options, None, threads)
+}
+
+fn built_on(
+    rows: &Originals<'_>,
+    options: &BuildOptions,
+    base: Option<&Base<'_>>,
+    threads: usize,
+) -> BuiltIndex {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let progress = Progress::new();
     pool.install(|| {
-        let ordered = order(rows, options, &Progress::new()).unwrap();
-        let Grown { meta, edges } = ordered.grow(rows, options, None, &Progress::new()).unwrap();
+        let ordered = Ordered::new(rows, options, base, &progress).unwrap();
+        let start = base.map_or(Start::Nothing, Start::Base);
+        let Grown { meta, edges } = ordered.grow(rows, options, start, &progress).unwrap();
         assert_eq!(edges.len(), ordered.edge_bytes());
         let Ordered { order, codes, refine, .. } = ordered;
         BuiltIndex { order, meta, codes, edges, refine }
@@ -263,4 +275,48 @@ fn the_dial_is_met_on_unseen_queries() {
             assert!(found >= f64::from(asked) - 0.02, "{what}");
         }
     }
+}
+
+/// Rows of which some are gone and some are new, on what is left of an index.
+#[test]
+fn an_index_is_healed_and_grows_on() {
+    let (dim, old) = (96, 3_000);
+    let mut vectors = clustered(4_000, dim, 40, 3);
+    // Copies, also of rows that go.
+    for (to, from) in [(7, 8), (1_500, 4), (3_500, 5), (3_600, 3)] {
+        vectors.copy_within(from * dim..(from + 1) * dim, to * dim);
+    }
+    let options = options(Metric::L2, 5);
+    let first = bytes(&vectors[..old * dim]);
+    let before = built(&Originals::new(Dtype::F32, dim, &first), &options, 4);
+    let left: Vec<usize> = (0..4_000).filter(|row| *row >= old || row % 4 != 0).collect();
+    let picked: Vec<f32> = left.iter().flat_map(|r| &vectors[r * dim..][..dim]).copied().collect();
+    let picked = bytes(&picked);
+    let rows = Originals::new(Dtype::F32, dim, &picked);
+    let quantizer = before.meta.quantizer();
+    let view = IndexView {
+        meta: &before.meta,
+        quantizer: &quantizer,
+        codes: &before.codes,
+        edges: &before.edges,
+        refine: &before.refine,
+    };
+    let row_of = |row: &u32| left.binary_search(&(*row as usize)).map_or(u32::MAX, |r| r as u32);
+    let base = Base::new(view, before.order.iter().map(row_of).collect());
+    let on = |threads| built_on(&rows, &options, Some(&base), threads);
+    let (healed, anew) = (on(4), built(&rows, &options, 4));
+    let queries = clustered(200, dim, 40, 11);
+    let beam = Beam::whole(40);
+    let (found, expected) =
+        (recall(&rows, &healed, &queries, beam), recall(&rows, &anew, &queries, beam));
+    assert!(found >= expected - 0.01, "{found} of {expected}");
+    assert_ne!(healed.meta, anew.meta, "built on the old index");
+    let again = on(1);
+    assert_eq!(
+        (&again.order, &again.meta, &again.codes[..], &again.edges, &again.refine[..]),
+        (&healed.order, &healed.meta, &healed.codes[..], &healed.edges, &healed.refine[..])
+    );
+    let mut all: Vec<u32> = healed.order.clone();
+    all.sort_unstable();
+    assert!(all.iter().copied().eq(0..left.len() as u32));
 }
