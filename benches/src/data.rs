@@ -7,9 +7,12 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float32Type;
 use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, RecordBatch, UInt64Array};
 use arrow_schema::{ArrowError, DataType, Field};
 use nearfield::{Result, Vectors};
+use nearfield_datasets::ReadOptions;
 use nearfield_datasets::generate::{Clusters, Shape};
 
 /// Vectors of one dimension, row after row.
@@ -29,6 +32,29 @@ impl Data {
         let mixture = Clusters { shape, clusters, intrinsic: 64, spread: 1.0 };
         let data = |components| Self { dim: shape.dim, components };
         (data(mixture.generate().vectors), data(mixture.queries(queries).vectors))
+    }
+
+    /// The first rows of a file of vectors, and the last few as queries.
+    pub fn read(
+        path: &Path,
+        rows: usize,
+        queries: usize,
+    ) -> std::result::Result<(Self, Self), Box<dyn std::error::Error>> {
+        let source = ReadOptions::default().open(path)?;
+        let (mut dim, mut components) = (0, Vec::new());
+        for batch in source.batches() {
+            let batch = batch?;
+            let column = batch.column_by_name("vector").ok_or("a column of vectors")?;
+            let lists = column.as_fixed_size_list_opt().ok_or("vectors of one length")?;
+            let values = lists.values().as_primitive_opt::<Float32Type>().ok_or("f32")?;
+            dim = lists.value_length() as usize;
+            components.extend_from_slice(values.values());
+        }
+        let all = Self { dim, components };
+        if all.rows() < rows + queries {
+            return Err(format!("{} has {} rows", path.display(), all.rows()).into());
+        }
+        Ok((all.range(0..rows), all.range(all.rows() - queries..all.rows())))
     }
 
     /// Number of vectors.

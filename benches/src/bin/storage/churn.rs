@@ -3,13 +3,13 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nearfield::{Collection, Effort, Ids, Progress};
 use nearfield_bench::{Data, K, recall};
 
 use crate::Outcome;
-use crate::support::{BATCH, Bench, bytes_on_disk, config, data, line, settle};
+use crate::support::{BATCH, Bench, bytes_on_disk, config, data_to_churn, line, settle};
 
 /// The effort at which recall is compared.
 const EFFORT: Effort = Effort::Ef(64);
@@ -37,19 +37,27 @@ fn deletes(bench: &Bench, data: &Data, queries: &Data, share: usize) -> Outcome 
     let gone = |id: u64| (id.wrapping_mul(2_654_435_761) >> 8) % 100 < share as u64;
     let ids: Vec<u64> = (0..points as u64).filter(|id| gone(*id)).collect();
     let left: Vec<(u64, usize)> = all.iter().copied().filter(|(id, _)| !gone(*id)).collect();
-    for ids in ids.chunks(1_000) {
-        collection.delete(&Ids::U64(ids.to_vec()))?;
-    }
+    // In one call, so that nothing is merged before it was measured.
+    collection.delete(&Ids::U64(ids))?;
     let queries = queries.vectors()?;
     let before = recall(&collection, &queries, K, EFFORT)?;
+    let begin = Instant::now();
     collection.optimize(&Progress::new())?;
+    let compacted = begin.elapsed().as_secs_f64();
     let after = recall(&collection, &queries, K, EFFORT)?;
     collection.close()?;
+    let begin = Instant::now();
     let other = fresh(&bench.path("fresh")?, data, &left)?;
+    let built = begin.elapsed().as_secs_f64();
     let same = recall(&other, &queries, K, EFFORT)?;
     let text = format!("{:+.4}, {:+.4}", before - same, after - same);
     let what = format!("recall@10 after {share} % deletes, and compaction; fresh {same:.4}");
     line(&what, text, ">= -0.01");
+    line(
+        "the compaction; upsert and build of the same points",
+        format!("{compacted:.1} s; {built:.1} s"),
+        "-",
+    );
     Ok(())
 }
 
@@ -76,7 +84,10 @@ fn generations(bench: &Bench, data: &Data, queries: &Data) -> Outcome {
     let steady = bytes_on_disk(&path);
     let queries = queries.vectors()?;
     let before = recall(&collection, &queries, K, EFFORT)?;
+    let segments = collection.stats()?.segments.len();
+    let begin = Instant::now();
     collection.optimize(&Progress::new())?;
+    let compacted = begin.elapsed().as_secs_f64();
     let after = recall(&collection, &queries, K, EFFORT)?;
     collection.close()?;
     let last: Vec<(u64, usize)> =
@@ -89,6 +100,7 @@ fn generations(bench: &Bench, data: &Data, queries: &Data) -> Outcome {
     let text = format!("{:+.4}, {:+.4}", before - same, after - same);
     let what = format!("recall@10 after 5 x 20 % replaced, and compaction; fresh {same:.4}");
     line(&what, text, ">= -0.01");
+    line(&format!("its compaction from {segments} segments"), format!("{compacted:.1} s"), "-");
     line("disk after it, against fresh", format!("{:.2} x", steady as f64 / size), "<= 2.2 x");
     let most = most.into_inner() as f64 / size;
     line("disk at most meanwhile", format!("{most:.2} x"), "<= 3.2 x");
@@ -118,7 +130,7 @@ fn replace_all(collection: &Collection, data: &Data, row_of: &mut [usize]) -> Ou
 }
 
 pub(crate) fn run(bench: &Bench) -> Outcome {
-    let (data, queries) = data(bench.points, 1_000);
+    let (data, queries) = data_to_churn(bench, 1_000)?;
     deletes(bench, &data, &queries, 30)?;
     deletes(bench, &data, &queries, 50)?;
     generations(bench, &data, &queries)?;

@@ -21,12 +21,14 @@ pub(crate) struct Bench {
     pub(crate) points: usize,
     /// Points of the load whose memory is measured.
     pub(crate) million: usize,
+    /// A file of vectors to churn, in place of generated ones.
+    pub(crate) data: Option<PathBuf>,
 }
 
 impl Bench {
     pub(crate) fn new(directory: PathBuf) -> std::io::Result<Self> {
         fs::create_dir_all(&directory)?;
-        Ok(Self { directory, points: 200_000, million: 1_000_000 })
+        Ok(Self { directory, points: 200_000, million: 1_000_000, data: None })
     }
 
     /// A path below the directory where nothing is.
@@ -42,6 +44,14 @@ impl Bench {
 /// Points and queries of the same clusters.
 pub(crate) fn data(points: usize, queries: usize) -> (Data, Data) {
     Data::clustered(Shape { rows: points, dim: DIM, seed: 7 }, queries)
+}
+
+/// Points and queries to churn: of the file, if one was named.
+pub(crate) fn data_to_churn(bench: &Bench, queries: usize) -> Result<(Data, Data), Box<dyn Error>> {
+    match &bench.data {
+        Some(path) => Data::read(path, bench.points, queries),
+        None => Ok(data(bench.points, queries)),
+    }
 }
 
 /// A line of the report.
