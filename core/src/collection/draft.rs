@@ -270,7 +270,7 @@ impl Draft {
                     // The value may be an earlier time.
                     handle.expires_us = None;
                     let patch = handle.patch.get_or_insert_default();
-                    Arc::make_mut(patch).set(*column, slot, value.into());
+                    Arc::make_mut(patch).set(*column, slot, &value);
                 }
                 None => {}
             });

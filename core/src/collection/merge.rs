@@ -245,7 +245,8 @@ fn catch_up(
                     && !sings("forget what was replaced during a merge")
                     && let Some(slot) = slot_of(slot)
                 {
-                    patch.get_or_insert_default().set(position, slot, value.clone());
+                    let patch = patch.get_or_insert_default();
+                    value.with(|value| patch.set(position, slot, &value));
                 }
             }
         }

@@ -122,7 +122,8 @@ impl Pending {
         for (row, column, value) in replaced {
             // Rows that were upserted again are gone.
             if let Some(slot) = points.point_of(row) {
-                patch.get_or_insert_default().set(column, slot, value);
+                let patch = patch.get_or_insert_default();
+                value.with(|value| patch.set(column, slot, &value));
             }
         }
         Ok(Settled { points, dead, patch })

@@ -23,7 +23,7 @@ const MOST: Size = Size { rows: if cfg!(test) { 300 } else { 100_000 }, bytes: 5
 /// A file of the log ends at so many points or bytes.
 const ACTIVE: Size = Size { rows: if cfg!(test) { 60 } else { 100_000 }, bytes: 256 << 20 };
 /// Points that come fast: so many in so long.
-const FAST: (u64, Duration) = (1_000, Duration::from_millis(50));
+const FAST: (u64, Duration) = (500, Duration::from_millis(50));
 /// Bytes and files of the log at which what is in them is sealed or saved, however little is
 /// growing: it is read whole when the collection is opened.
 const LOG_BYTES: u64 = if cfg!(test) { 6_000 } else { 128 << 20 };

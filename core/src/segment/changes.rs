@@ -12,25 +12,12 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+use super::attributes::Patch;
 use super::attributes::wire::{self, Bytes, WireWriter};
-use super::attributes::{Patch, Value, ValueRef};
 use crate::format::{
     Decoded, Fault, FileKind, HEADER_BYTES, crc, decode_header, encode_header, u32_at,
 };
 use crate::types::{AttributeType, Schema};
-
-fn with_ref<R>(value: &Value, use_it: impl FnOnce(ValueRef<'_>) -> R) -> R {
-    match value {
-        Value::Null => use_it(ValueRef::Null),
-        Value::Number(bits) => use_it(ValueRef::Number(*bits)),
-        Value::Bool(bit) => use_it(ValueRef::Bool(*bit)),
-        Value::Text(text) => use_it(ValueRef::Text(text)),
-        Value::List(items) => {
-            let items: Vec<&str> = items.iter().map(|item| &**item).collect();
-            use_it(ValueRef::List(&items))
-        }
-    }
-}
 
 /// The file for a segment of `rows`.
 pub(crate) fn encode(patch: &Patch, rows: u32, schema: &Schema) -> Vec<u8> {
@@ -42,7 +29,7 @@ pub(crate) fn encode(patch: &Patch, rows: u32, schema: &Schema) -> Vec<u8> {
         let mut slots = Vec::with_capacity(column.len() * 4);
         for (slot, value) in column.iter() {
             slots.extend_from_slice(&slot.to_le_bytes());
-            with_ref(value, |value| writer.push(value));
+            value.with(|value| writer.push(value));
         }
         let mut values = Vec::new();
         writer.finish(&mut values);
@@ -108,7 +95,7 @@ fn columns(bytes: &mut Bytes<'_>, rows: u32, schema: &Schema) -> Option<Patch> {
         let mut at = slots.iter();
         wire::read(*kind, values, &mut content, |value| {
             if let Some(slot) = at.next() {
-                patch.set(position, *slot, value.into());
+                patch.set(position, *slot, &value);
             }
         })?;
         if !content.0.is_empty() {
@@ -121,15 +108,16 @@ fn columns(bytes: &mut Bytes<'_>, rows: u32, schema: &Schema) -> Option<Patch> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::segment::attributes::ValueRef;
 
     #[test]
     fn changes_come_back_and_every_flip_is_found() {
         let columns = [("a", AttributeType::I64), ("b", AttributeType::KeywordList)];
         let schema = Schema::new(columns.map(|(n, k)| (n.to_owned(), k))).unwrap();
         let mut patch = Patch::default();
-        patch.set(1, 7, ValueRef::List(&["x", "yy"]).into());
-        patch.set(0, 900, Value::Null);
-        patch.set(0, 3, Value::Number(12));
+        patch.set(1, 7, &ValueRef::List(&["x", "yy"]));
+        patch.set(0, 900, &ValueRef::Null);
+        patch.set(0, 3, &ValueRef::Number(12));
         let good = encode(&patch, 1000, &schema);
         let read = decode(&good, 1000, &schema).unwrap();
         assert_eq!(encode(&read, 1000, &schema), good);

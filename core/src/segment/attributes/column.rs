@@ -5,9 +5,7 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
-use std::sync::Arc;
-
-use super::{ColumnPatch, Value, bit_at};
+use super::{Cell, ColumnPatch, Items, bit_at};
 use crate::error::Result;
 use crate::format::Fault;
 use crate::segment::checked::Checked;
@@ -110,7 +108,7 @@ impl<'a> Column<'a> {
         Self { patch, ..self }
     }
 
-    fn replaced(&self, slot: u32) -> Option<&'a Value> {
+    fn replaced(&self, slot: u32) -> Option<Cell<'a>> {
         self.patch?.get(slot)
     }
 
@@ -136,7 +134,7 @@ impl<'a> Column<'a> {
     /// The replaced value of a slot, if it is a string.
     fn own(&self, slot: u32) -> Option<&'a str> {
         match self.replaced(slot)? {
-            Value::Text(text) => Some(text),
+            Cell::Text(text) => Some(text),
             _ => None,
         }
     }
@@ -144,7 +142,7 @@ impl<'a> Column<'a> {
     /// A `keyword[]`; `None` for null and for other types.
     pub(crate) fn keywords(&self, slot: u32) -> Option<Keywords<'a>> {
         match self.replaced(slot) {
-            Some(Value::List(items)) => return Some(Keywords::Own(items)),
+            Some(Cell::List(items)) => return Some(Keywords::Own(items)),
             Some(_) => return None,
             None => {}
         }
@@ -160,7 +158,7 @@ impl<'a> Column<'a> {
 
     fn number(&self, slot: u32) -> Option<u64> {
         match (self.replaced(slot), &self.values) {
-            (Some(Value::Number(bits)), _) => Some(*bits),
+            (Some(Cell::Number(bits)), _) => Some(bits),
             (None, Values::Number(values)) if self.is_valid(slot) => {
                 values.get(slot as usize).map(|v| u64::from_le_bytes(*v))
             }
@@ -182,7 +180,7 @@ impl<'a> Column<'a> {
     /// A `bool`; `None` for null and for other types.
     pub(crate) fn bool(&self, slot: u32) -> Option<bool> {
         match (self.replaced(slot), &self.values) {
-            (Some(Value::Bool(bit)), _) => Some(*bit),
+            (Some(Cell::Bool(bit)), _) => Some(bit),
             (None, Values::Bool(bits)) if self.is_valid(slot) => Some(bit_at(bits, slot)),
             _ => None,
         }
@@ -216,13 +214,13 @@ pub(crate) enum Keywords<'a> {
     /// Of a segment: codes as little-endian u32.
     Codes(&'a [[u8; 4]], Dictionary<'a>),
     /// Replaced.
-    Own(&'a [Arc<str>]),
+    Own(Items<'a>),
 }
 
 impl<'a> Keywords<'a> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
-        let (codes, own): (&[[u8; 4]], &[Arc<str>]) = match *self {
-            Keywords::Codes(codes, _) => (codes, &[]),
+        let (codes, own): (&[[u8; 4]], Items<'a>) = match *self {
+            Keywords::Codes(codes, _) => (codes, Items::default()),
             Keywords::Own(items) => (&[], items),
         };
         let dictionary = match *self {
@@ -232,7 +230,7 @@ impl<'a> Keywords<'a> {
         let keyword = move |code: &[u8; 4]| {
             dictionary.and_then(|d| d.get(u32::from_le_bytes(*code))).unwrap_or_default()
         };
-        codes.iter().map(keyword).chain(own.iter().map(|item| &**item))
+        codes.iter().map(keyword).chain(own.iter())
     }
 }
 

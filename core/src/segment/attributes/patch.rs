@@ -6,9 +6,7 @@
 use std::sync::Arc;
 
 use super::ValueRef;
-
-/// Slots of a page.
-const PAGE: u32 = 256;
+use super::page::{Cell, PAGE, Page};
 
 /// A value of its own.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,8 +16,8 @@ pub(crate) enum Value {
     Number(u64),
     Bool(bool),
     /// A keyword or a text.
-    Text(Arc<str>),
-    List(Arc<[Arc<str>]>),
+    Text(Box<str>),
+    List(Box<[Box<str>]>),
 }
 
 impl From<ValueRef<'_>> for Value {
@@ -29,13 +27,26 @@ impl From<ValueRef<'_>> for Value {
             ValueRef::Number(bits) => Self::Number(bits),
             ValueRef::Bool(bit) => Self::Bool(bit),
             ValueRef::Text(text) => Self::Text(text.into()),
-            ValueRef::List(list) => Self::List(list.iter().map(|item| Arc::from(*item)).collect()),
+            ValueRef::List(list) => Self::List(list.iter().map(|item| Box::from(*item)).collect()),
         }
     }
 }
 
-/// Slots below [`PAGE`] and their values, ascending.
-type Page = Vec<(u8, Value)>;
+impl Value {
+    /// Calls with the value.
+    pub(crate) fn with<R>(&self, use_it: impl FnOnce(ValueRef<'_>) -> R) -> R {
+        match self {
+            Self::Null => use_it(ValueRef::Null),
+            Self::Number(bits) => use_it(ValueRef::Number(*bits)),
+            Self::Bool(bit) => use_it(ValueRef::Bool(*bit)),
+            Self::Text(text) => use_it(ValueRef::Text(text)),
+            Self::List(items) => {
+                let items: Vec<&str> = items.iter().map(|item| &**item).collect();
+                use_it(ValueRef::List(&items))
+            }
+        }
+    }
+}
 
 /// The replaced values of one column.
 #[derive(Debug, Clone, Default)]
@@ -50,31 +61,19 @@ fn place(slot: u32) -> (usize, u8) {
 
 impl ColumnPatch {
     /// The new value of a slot, if it has one.
-    pub(crate) fn get(&self, slot: u32) -> Option<&Value> {
+    pub(crate) fn get(&self, slot: u32) -> Option<Cell<'_>> {
         let (page, within) = place(slot);
-        let page = self.pages.get(page)?.as_ref()?;
-        let position = page.binary_search_by_key(&within, |(slot, _)| *slot).ok()?;
-        page.get(position).map(|(_, value)| value)
+        self.pages.get(page)?.as_ref()?.get(within)
     }
 
-    pub(crate) fn set(&mut self, slot: u32, value: Value) {
+    pub(crate) fn set(&mut self, slot: u32, value: &ValueRef<'_>) {
         let (page, within) = place(slot);
         if self.pages.len() <= page {
             self.pages.resize(page + 1, None);
         }
         let Some(page) = self.pages.get_mut(page) else { return };
         let page = Arc::make_mut(page.get_or_insert_default());
-        match page.binary_search_by_key(&within, |(slot, _)| *slot) {
-            Ok(position) => {
-                if let Some(entry) = page.get_mut(position) {
-                    entry.1 = value;
-                }
-            }
-            Err(position) => {
-                page.insert(position, (within, value));
-                self.len += 1;
-            }
-        }
+        self.len += usize::from(page.set(within, value));
     }
 
     /// Number of values.
@@ -83,10 +82,10 @@ impl ColumnPatch {
     }
 
     /// Slots and their values, ascending.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Value)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Cell<'_>)> {
         self.pages.iter().zip(0_u32..).flat_map(|(page, number)| {
             let entries = page.iter().flat_map(|p| p.iter());
-            entries.map(move |(within, value)| (number * PAGE + u32::from(*within), value))
+            entries.map(move |(within, value)| (number * PAGE + u32::from(within), value))
         })
     }
 
@@ -94,16 +93,16 @@ impl ColumnPatch {
     pub(crate) fn changed_since<'a>(
         &'a self,
         before: Option<&'a Self>,
-    ) -> impl Iterator<Item = (u32, &'a Value)> {
+    ) -> impl Iterator<Item = (u32, Cell<'a>)> {
         let pages = self.pages.iter().zip(0_u32..).filter(move |(page, number)| {
             let old = before.and_then(|b| b.pages.get(*number as usize)?.as_ref());
             !matches!((page, old), (Some(a), Some(b)) if Arc::ptr_eq(a, b))
         });
         let entries = pages.flat_map(|(page, number)| {
             let entries = page.iter().flat_map(|p| p.iter());
-            entries.map(move |(within, value)| (number * PAGE + u32::from(*within), value))
+            entries.map(move |(within, value)| (number * PAGE + u32::from(within), value))
         });
-        entries.filter(move |(slot, value)| before.and_then(|b| b.get(*slot)) != Some(value))
+        entries.filter(move |(slot, value)| before.and_then(|b| b.get(*slot)) != Some(*value))
     }
 }
 
@@ -118,7 +117,7 @@ impl Patch {
         self.columns.get(position).filter(|column| column.len() > 0)
     }
 
-    pub(crate) fn set(&mut self, position: usize, slot: u32, value: Value) {
+    pub(crate) fn set(&mut self, position: usize, slot: u32, value: &ValueRef<'_>) {
         if self.columns.len() <= position {
             self.columns.resize_with(position + 1, ColumnPatch::default);
         }
@@ -141,18 +140,48 @@ mod tests {
     fn the_last_value_of_a_slot_counts_and_states_stay_apart() {
         let mut patch = ColumnPatch::default();
         for slot in [700, 3, 255, 256, 3] {
-            patch.set(slot, Value::Number(u64::from(slot)));
+            patch.set(slot, &ValueRef::Number(u64::from(slot)));
         }
         let before = patch.clone();
-        patch.set(3, Value::Null);
-        patch.set(1000, Value::Bool(true));
-        assert_eq!(before.get(3), Some(&Value::Number(3)));
-        assert_eq!((patch.get(3), patch.get(4)), (Some(&Value::Null), None));
+        patch.set(3, &ValueRef::Null);
+        patch.set(1000, &ValueRef::Number(7));
+        assert_eq!(before.get(3), Some(Cell::Number(3)));
+        assert_eq!((patch.get(3), patch.get(4)), (Some(Cell::Null), None));
         assert_eq!((before.len(), patch.len()), (4, 5));
         let slots: Vec<u32> = patch.iter().map(|(slot, _)| slot).collect();
         assert_eq!(slots, [3, 255, 256, 700, 1000]);
         let changed: Vec<u32> = patch.changed_since(Some(&before)).map(|(slot, _)| slot).collect();
         assert_eq!(changed, [3, 1000]);
         assert_eq!(patch.changed_since(None).count(), 5);
+    }
+
+    #[test]
+    fn every_type_comes_back_in_any_order() {
+        let lists: [&[&str]; 3] = [&[], &["", "x"], &["yy", "z"]];
+        let of = |slot: u32| match slot % 4 {
+            0 => ValueRef::Null,
+            n => ValueRef::List(lists[n as usize - 1]),
+        };
+        let text = |slot: u32| match slot % 3 {
+            0 => ValueRef::Null,
+            1 => ValueRef::Text(""),
+            _ => ValueRef::Text("text"),
+        };
+        let bit = |slot: u32| {
+            if slot.is_multiple_of(3) { ValueRef::Null } else { ValueRef::Bool(slot % 3 == 1) }
+        };
+        let makes: [&dyn Fn(u32) -> ValueRef<'static>; 3] = [&of, &text, &bit];
+        for make in makes {
+            let mut patch = ColumnPatch::default();
+            for slot in (0..600).map(|i| i * 7 % 300) {
+                // What is there first is another value.
+                patch.set(slot, &make(slot + 1));
+                patch.set(slot, &make(slot));
+            }
+            for slot in 0..300 {
+                let found = patch.get(slot).unwrap().with(|found| Value::from(found));
+                assert_eq!(found, Value::from(make(slot)), "slot {slot}");
+            }
+        }
     }
 }
