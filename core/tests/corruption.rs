@@ -108,3 +108,33 @@ fn every_truncation_and_extension_is_found() {
     }
     use_all(&path, IdType::Str).unwrap();
 }
+
+/// Codes and vectors are not compared with their checksums when they are used: a writer reads
+/// them all after it was opened, and refuses the segment.
+#[test]
+fn a_writer_finds_damage_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = collection(dir.path(), IdType::U64);
+    let (name, mut bytes) = files(&path)
+        .into_iter()
+        .filter(|(n, _)| n.starts_with("segments/"))
+        .max_by_key(|f| f.1.len())
+        .unwrap();
+    // Vectors are the largest section: some of them lie in the middle.
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    fs::write(path.join(&name), bytes).unwrap();
+    let writer = open(&path, Mode::Write).unwrap();
+    let query = vec![0.5; DIM];
+    let queries = Vectors::from_f32(DIM, &query).unwrap();
+    let found = (0..10_000).find_map(|_| {
+        std::thread::yield_now();
+        writer.search(&queries, &SearchRequest::new(10)).err()
+    });
+    assert!(
+        matches!(&found, Some(Error::Corruption { path, .. }) if path.ends_with(&name)),
+        "{found:?}"
+    );
+    assert!(matches!(writer.get(&ids(IdType::U64, 0, 5), false), Err(Error::Corruption { .. })));
+    writer.close().unwrap();
+}

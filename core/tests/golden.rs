@@ -1,10 +1,17 @@
-//! The bytes of format version 1. If this fails, a file that was written before can't be read
-//! any more: bring the bytes back, or make it a new version that still reads the old one.
+//! The bytes of format version 1: what is written now, and collections that were written then,
+//! in `tests/fixtures`. If this fails, a file that was written before can't be read any more:
+//! bring the bytes back, or make it a new version that still reads the old one.
 
 mod common;
 
-use common::{batch, config, files, ids, rescore, source, upsert};
-use nearfield::{Collection, Dtype, IdType, LoadOptions, Progress};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{batch, config, every_kind_of_file, files, ids, open, rescore, source, upsert};
+use nearfield::{
+    Collection, CollectionConfig, Dtype, Effort, IdType, LoadOptions, Mode, Progress,
+    SearchRequest, Vectors,
+};
 
 /// FNV-1a. Not a CRC: that of bytes which end in their own CRC is a constant.
 fn hash(bytes: &[u8]) -> u64 {
@@ -63,4 +70,89 @@ fn the_bytes_of_version_1_str() {
         ("tombstones/1-1.del", 0x0537_35af_ef0c_8e65),
     ];
     assert_hashes(IdType::Str, expected);
+}
+
+/// Collections that were written when version 1 was made: one with an index, one with strings.
+const FIXTURES: [(&str, IdType); 2] = [("v1-u64", IdType::U64), ("v1-str", IdType::Str)];
+const DIM: usize = 5;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
+}
+
+fn fixture_config(id_type: IdType) -> CollectionConfig {
+    let mut config = config(DIM);
+    config.id_type = id_type;
+    config.space = Some("golden@1".parse().unwrap());
+    config
+}
+
+/// The calls that a fixture is the outcome of.
+fn fill(collection: &Collection, id_type: IdType) {
+    match id_type {
+        IdType::U64 => every_kind_of_file(collection),
+        IdType::Str => {
+            upsert(collection, 0, 90);
+            collection.optimize(&Progress::new()).unwrap();
+            upsert(collection, 3, 10);
+            rescore(collection, 20, 30).unwrap();
+            let more = batch(&collection.config(), 90, 95);
+            collection.load(source(vec![more]), &LoadOptions::default(), &Progress::new()).unwrap();
+            collection.delete(&ids(id_type, 50, 53)).unwrap();
+            upsert(collection, 60, 62);
+        }
+    }
+}
+
+/// Only when the format changes, which after 0.1.0 makes another version beside this one:
+/// `cargo test -p nearfield --test golden -- --ignored`.
+#[test]
+#[ignore = "writes the fixtures anew"]
+fn write_fixtures() {
+    for (name, id_type) in FIXTURES {
+        let path = fixture(name);
+        if path.exists() {
+            fs::remove_dir_all(&path).unwrap();
+        }
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let collection = Collection::create(&path, fixture_config(id_type)).unwrap();
+        fill(&collection, id_type);
+        drop(collection);
+        fs::remove_file(path.join("LOCK")).unwrap();
+    }
+}
+
+#[test]
+fn collections_of_version_1_are_read() {
+    for (name, id_type) in FIXTURES {
+        let kinds = ["wal/", "segments/", "tombstones/", "attributes/", "MANIFEST-", "CURRENT"];
+        let there = files(&fixture(name));
+        assert!(kinds.iter().all(|kind| there.iter().any(|(file, _)| file.starts_with(kind))));
+        let expected = Collection::in_memory(fixture_config(id_type)).unwrap();
+        fill(&expected, id_type);
+        let reader = open(&fixture(name), Mode::Read).unwrap();
+        reader.verify().unwrap();
+        let points = |collection: &Collection| collection.scan(None, 10_000, true).unwrap().batch;
+        assert_eq!(points(&reader), points(&expected), "{name}");
+        let vector = Vectors::from_f32(DIM, &[0.3, -0.2, 0.5, 0.1, 0.9]).unwrap();
+        let exact = SearchRequest { effort: Effort::Exact, ..SearchRequest::new(10) };
+        let found = |collection: &Collection, request: &SearchRequest| {
+            collection.search(&vector, request).unwrap().ids
+        };
+        assert_eq!(found(&reader, &exact), found(&expected, &exact), "{name}");
+        assert_eq!(found(&reader, &SearchRequest::new(10)), found(&reader, &exact), "{name}");
+        // A writer goes on with it.
+        let dir = tempfile::tempdir().unwrap();
+        let copy = dir.path().join("c");
+        for (name, bytes) in there {
+            fs::create_dir_all(copy.join(&name).parent().unwrap()).unwrap();
+            fs::write(copy.join(name), bytes).unwrap();
+        }
+        let writer = open(&copy, Mode::Write).unwrap();
+        for collection in [&writer, &expected] {
+            upsert(collection, 2_000, 2_010);
+            collection.optimize(&Progress::new()).unwrap();
+        }
+        assert_eq!(points(&writer), points(&expected), "{name}");
+    }
 }

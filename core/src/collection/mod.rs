@@ -28,6 +28,7 @@ mod pending;
 mod plan;
 mod pool;
 mod refresh;
+mod scrub;
 mod search;
 mod snapshot;
 mod spool;
@@ -97,6 +98,7 @@ struct Shared {
     filters: Filters,
     sealer: Worker,
     merger: Worker,
+    scrubber: Worker,
     garbage: Mutex<Garbage>,
     next_segment: AtomicU64,
 }
@@ -214,6 +216,9 @@ impl Collection {
     fn with_worker(self) -> Result<Self> {
         if self.is_writable() {
             *lock(&self.threads) = worker::start(&self.shared)?;
+            if self.shared.on_disk() {
+                lock(&self.threads).push(scrub::start(&self.shared)?);
+            }
         }
         Ok(self)
     }
@@ -401,6 +406,7 @@ impl Collection {
         if self.is_writable() {
             self.shared.sealer.stop();
             self.shared.merger.stop();
+            self.shared.scrubber.stop();
             for thread in lock(&self.threads).drain(..) {
                 // It catches its panics.
                 let _ = thread.join();

@@ -255,6 +255,7 @@ fn assemble(
         filters: Filters::default(),
         sealer: Worker::default(),
         merger: Worker::default(),
+        scrubber: Worker::default(),
         garbage: Mutex::new(Garbage::default()),
     })
 }

@@ -24,7 +24,7 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) type Decoded<T> = Result<T, Fault>;
 
 /// What is wrong with the bytes of a file.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Fault {
     /// They aren't what was written.
     Damage { offset: u64, section: String, expected: String, found: String },

@@ -24,5 +24,5 @@ pub(crate) use ids::{IdColumn, IdRef};
 pub(crate) use reader::{Finder, Segment, SegmentBytes};
 pub(crate) use rows::{Kept, Rows};
 pub(crate) use tombstones::Dead;
-pub(crate) use verify::verify_segment;
+pub(crate) use verify::{scrub_segment, verify_segment};
 pub(crate) use writer::{Index, IndexGraph, build_segment, write_segment};

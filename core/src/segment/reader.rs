@@ -56,6 +56,8 @@ pub(crate) struct Segment {
     columns: Vec<ColumnParts>,
     /// Made when a writer first asks.
     filter: OnceLock<IdFilter>,
+    /// Damage that reading all of it found.
+    refused: OnceLock<Fault>,
     /// Of rows in memory: made beside searches, which compare every row until it is there.
     flat: OnceLock<Flat>,
     flat_wanted: AtomicBool,
@@ -246,6 +248,7 @@ impl Segment {
             ids,
             columns,
             filter: OnceLock::new(),
+            refused: OnceLock::new(),
             flat: OnceLock::new(),
             flat_wanted: AtomicBool::new(false),
             table,
@@ -383,12 +386,20 @@ impl Segment {
         }
     }
 
+    /// Remembers damage: whoever needs the ids, and so every search, gets it as an error.
+    pub(super) fn refuse(&self, fault: Fault) {
+        let _ = self.refused.set(fault);
+    }
+
     /// The ids, by slot.
     pub(crate) fn ids(&self) -> Result<IdColumn<'_>> {
         self.checked_ids().map_err(|f| f.at(&self.path))
     }
 
     fn checked_ids(&self) -> Decoded<IdColumn<'_>> {
+        if let Some(fault) = self.refused.get() {
+            return Err(fault.clone());
+        }
         let sums = self.sums();
         let bytes = self.ids.ids.all(&self.file, sums)?;
         let Some(offsets) = &self.ids.offsets else {

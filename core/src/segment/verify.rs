@@ -11,7 +11,7 @@ use crate::types::STRING_ID_BYTES_MAX;
 
 /// Checks everything; the number of blocks compared.
 pub(crate) fn verify_segment(segment: &Segment) -> Result<u64> {
-    let blocks = check_bytes(segment).map_err(|f| f.at(segment.path()))?;
+    let blocks = check_bytes(segment, |_| true).map_err(|f| f.at(segment.path()))?;
     check_ids(segment)?;
     let everything: Vec<u32> = (0..segment.rows()).collect();
     for position in 0..segment.columns() {
@@ -24,7 +24,15 @@ pub(crate) fn verify_segment(segment: &Segment) -> Result<u64> {
     Ok(blocks)
 }
 
-fn check_bytes(segment: &Segment) -> Decoded<u64> {
+/// Compares every byte with its checksum. `go_on` is told of the bytes that were read since it was
+/// asked last. Damage that is found is remembered: the segment is refused from then on.
+pub(crate) fn scrub_segment(segment: &Segment, go_on: impl FnMut(usize) -> bool) {
+    if let Err(fault) = check_bytes(segment, go_on) {
+        segment.refuse(fault);
+    }
+}
+
+fn check_bytes(segment: &Segment, mut go_on: impl FnMut(usize) -> bool) -> Decoded<u64> {
     let (table, file) = (segment.table(), &**segment.file());
     let sums = table.sums(file);
     let (mut end, mut blocks) = (table.head_end, 0);
@@ -36,6 +44,9 @@ fn check_bytes(segment: &Segment) -> Decoded<u64> {
         for block in 0..section.len().div_ceil(BLOCK) {
             check_block(entry, section, sums, block)?;
             blocks += 1;
+            if !go_on(BLOCK) {
+                return Ok(blocks);
+            }
         }
     }
     check_padding(file, end, last.range.start)?;
