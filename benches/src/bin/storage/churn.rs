@@ -9,7 +9,7 @@ use nearfield::{Collection, Effort, Ids, Progress};
 use nearfield_bench::{Data, K, recall};
 
 use crate::Outcome;
-use crate::support::{BATCH, Bench, bytes_on_disk, config, data_to_churn, line, settle};
+use crate::support::{BATCH, Bench, bytes_on_disk, config, given_data, line, settle};
 
 /// The effort at which recall is compared.
 const EFFORT: Effort = Effort::Ef(64);
@@ -130,7 +130,7 @@ fn replace_all(collection: &Collection, data: &Data, row_of: &mut [usize]) -> Ou
 }
 
 pub(crate) fn run(bench: &Bench) -> Outcome {
-    let (data, queries) = data_to_churn(bench, 1_000)?;
+    let (data, queries) = given_data(bench, bench.points, 1_000)?;
     deletes(bench, &data, &queries, 30)?;
     deletes(bench, &data, &queries, 50)?;
     generations(bench, &data, &queries)?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nearfield::{Collection, LoadOptions, Progress};
 
 use crate::Outcome;
-use crate::support::{Bench, config, data, latencies, line, percentile, settle, upsert};
+use crate::support::{Bench, config, given_data, latencies, line, percentile, settle, upsert};
 
 /// Points that arrive a second, and a call.
 const RATE: usize = 5_000;
@@ -16,7 +16,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(bench: &Bench) -> Outcome {
     let arriving = RATE * LONG.as_secs() as usize;
-    let (data, queries) = data(bench.points + arriving, 2_000);
+    let (data, queries) = given_data(bench, bench.points + arriving, 2_000)?;
     let path = bench.path("queries")?;
     let collection = Collection::create(&path, config())?;
     let first = data.range(0..bench.points);

@@ -21,7 +21,7 @@ pub(crate) struct Bench {
     pub(crate) points: usize,
     /// Points of the load whose memory is measured.
     pub(crate) million: usize,
-    /// A file of vectors to churn, in place of generated ones.
+    /// A file of vectors to search and to churn, in place of generated ones.
     pub(crate) data: Option<PathBuf>,
 }
 
@@ -46,11 +46,15 @@ pub(crate) fn data(points: usize, queries: usize) -> (Data, Data) {
     Data::clustered(Shape { rows: points, dim: DIM, seed: 7 }, queries)
 }
 
-/// Points and queries to churn: of the file, if one was named.
-pub(crate) fn data_to_churn(bench: &Bench, queries: usize) -> Result<(Data, Data), Box<dyn Error>> {
+/// Points and queries where it matters which: of the file, if one was named.
+pub(crate) fn given_data(
+    bench: &Bench,
+    points: usize,
+    queries: usize,
+) -> Result<(Data, Data), Box<dyn Error>> {
     match &bench.data {
-        Some(path) => Data::read(path, bench.points, queries),
-        None => Ok(data(bench.points, queries)),
+        Some(path) => Data::read(path, points, queries),
+        None => Ok(data(points, queries)),
     }
 }
 
