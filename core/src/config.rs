@@ -186,6 +186,17 @@ pub struct Decay {
     pub weight: f64,
 }
 
+/// Who is eligible for one query of several. What is left out is as in the request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// See [`SearchRequest::filter`].
+    pub filter: Option<String>,
+    /// See [`SearchRequest::exclude`].
+    pub exclude: Option<Ids>,
+    /// See [`SearchRequest::exclude_sets`].
+    pub exclude_sets: Vec<String>,
+}
+
 /// What to search for and what to return.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchRequest {
@@ -200,6 +211,10 @@ pub struct SearchRequest {
     pub filter: Option<String>,
     /// Ids to leave out; unknown ones are ignored.
     pub exclude: Option<Ids>,
+    /// Names of exclusion sets whose ids to leave out; one that was never written is empty.
+    pub exclude_sets: Vec<String>,
+    /// A filter and exclusions for each query, in place of those above; empty, or one a query.
+    pub per_query: Vec<Conditions>,
     /// At most so many results with one value of an attribute.
     pub cap: Option<Cap>,
     /// Prefers fresh points.
@@ -221,6 +236,8 @@ impl SearchRequest {
             space: None,
             filter: None,
             exclude: None,
+            exclude_sets: Vec::new(),
+            per_query: Vec::new(),
             cap: None,
             decay: None,
             with_attributes: Vec::new(),

@@ -12,6 +12,7 @@ mod crash_tests;
 mod curve;
 mod environment;
 mod error;
+mod exclusions;
 mod filter;
 mod format;
 mod graph;
@@ -32,7 +33,7 @@ mod wal;
 
 pub use collection::Collection;
 pub use config::{
-    Cap, CollectionConfig, Decay, Effort, ImportOptions, LoadOptions, LoadReport, Mode,
+    Cap, CollectionConfig, Conditions, Decay, Effort, ImportOptions, LoadOptions, LoadReport, Mode,
     OpenOptions, Progress, SearchRequest,
 };
 pub use error::{Error, Result};

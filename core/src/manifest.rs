@@ -48,6 +48,26 @@ pub(crate) struct Manifest {
     pub(crate) wals: Vec<Mark>,
     /// Oldest first.
     pub(crate) segments: Vec<SegmentRecord>,
+    /// Files of exclusion sets, oldest first. Their ids are of the same count as those of segments.
+    pub(crate) exclusions: Vec<RunRecord>,
+    /// Units of the log below this one are in these files.
+    pub(crate) excluded: u64,
+}
+
+/// A live file of exclusion sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct RunRecord {
+    pub(crate) id: u64,
+    pub(crate) length: u64,
+    /// CRC32C of its header, table and footer, which has those of its blocks.
+    pub(crate) seal: u32,
+}
+
+impl RunRecord {
+    /// The name of the file, below the collection's directory.
+    pub(crate) fn file(&self) -> String {
+        run_file(self.id)
+    }
 }
 
 /// A live segment.
@@ -119,6 +139,10 @@ pub(crate) fn tombstones_file(id: u64, generation: u64) -> String {
 
 pub(crate) fn attributes_file(id: u64, generation: u64) -> String {
     format!("attributes/{id}-{generation}.att")
+}
+
+pub(crate) fn run_file(id: u64) -> String {
+    format!("exclusions/{id}.set")
 }
 
 pub(crate) fn manifest_file(version: u64) -> String {
@@ -238,6 +262,8 @@ impl Manifest {
             next_wal: 1,
             wals: Vec::new(),
             segments: Vec::new(),
+            exclusions: Vec::new(),
+            excluded: 0,
         }
     }
 
@@ -246,7 +272,8 @@ impl Manifest {
         let of_segment =
             |s: &SegmentRecord| [Some(s.file()), s.tombstones_file(), s.attributes_file()];
         let segments = self.segments.iter().flat_map(of_segment).flatten();
-        segments.chain(self.wals.iter().map(Mark::file)).collect()
+        let runs = self.exclusions.iter().map(RunRecord::file);
+        segments.chain(runs).chain(self.wals.iter().map(Mark::file)).collect()
     }
 
     /// The file: header, payload, CRC32C of both.
@@ -264,14 +291,15 @@ impl Manifest {
     fn check_values(&self) -> std::result::Result<(), String> {
         let endless = |n: u64| n < 1 << 62;
         let mut curves = self.segments.iter().filter_map(|s| s.curve.as_ref());
-        let mut ids: Vec<u64> = self.segments.iter().map(|s| s.id).collect();
+        let runs = self.exclusions.iter().map(|run| run.id);
+        let mut ids: Vec<u64> = self.segments.iter().map(|s| s.id).chain(runs).collect();
         ids.sort_unstable();
         if !endless(self.version) || !endless(self.next_segment) {
             return Err(format!("version {}, next {}", self.version, self.next_segment));
         }
         if !ids.is_sorted_by(|a, b| a < b) || ids.last().is_some_and(|id| *id >= self.next_segment)
         {
-            return Err(format!("segments {ids:?}, next {}", self.next_segment));
+            return Err(format!("segments and sets {ids:?}, next {}", self.next_segment));
         }
         if let Some(curve) = curves.find(|curve| !curve.is_sound()) {
             return Err(format!("calibration {curve:?}"));
@@ -280,6 +308,7 @@ impl Manifest {
         let ascending = logs.is_sorted_by(|a, b| a < b);
         if !endless(self.next_wal)
             || !endless(self.next_unit)
+            || !endless(self.excluded)
             || !ascending
             || logs.last().is_some_and(|id| *id >= self.next_wal)
         {
@@ -344,7 +373,9 @@ mod tests {
         config.space = Some("words@2".parse().unwrap());
         config.schema = Schema::new([("tag".to_owned(), AttributeType::KeywordList)]).unwrap();
         let mut manifest = Manifest::empty(&config);
-        manifest.next_segment = 10;
+        manifest.next_segment = 11;
+        manifest.exclusions.push(RunRecord { id: 10, length: 77, seal: 2 });
+        manifest.excluded = 3;
         manifest.next_wal = 3;
         manifest.wals.push(Mark { id: 2, length: 64, chain: 7 });
         let tombstones = Some(TombstoneRecord { generation: 3, length: 64, seal: 5, dead: 2 });
@@ -376,7 +407,9 @@ mod tests {
 
     #[test]
     fn numbers_that_no_writer_writes_are_refused() {
-        let wrong: [fn(&mut Manifest); 12] = [
+        let wrong: [fn(&mut Manifest); 14] = [
+            |m| m.excluded = u64::MAX,
+            |m| m.exclusions[0].id = 9,
             |m| m.next_unit = u64::MAX,
             |m| m.version = u64::MAX,
             |m| m.next_wal = u64::MAX,
@@ -384,7 +417,7 @@ mod tests {
             |m| m.wals.push(m.wals[0]),
             |m| m.segments[0].attributes.as_mut().unwrap().generation = u64::MAX,
             |m| m.next_segment = u64::MAX,
-            |m| m.next_segment = 9,
+            |m| m.next_segment = 10,
             |m| m.segments.push(m.segments[0].clone()),
             |m| m.segments[0].tombstones.as_mut().unwrap().generation = u64::MAX,
             |m| m.segments[0].curve.as_mut().unwrap().sizes[0].k = 0,

@@ -74,6 +74,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "manifest",
         ],
     ),
+    ("exclusions", &["error", "types", "format", "manifest", "vfs", "segment"]),
     ("filter", &["bitmap", "error", "types", "metric", "config", "segment"]),
     (
         "retrieval",
@@ -96,6 +97,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "collection",
         &[
             "bitmap",
+            "exclusions",
             "filter",
             "environment",
             "memory",

@@ -10,15 +10,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::state::open_written;
-use super::view::View;
+use super::state::{open_written, open_written_run};
+use super::view::{Content, View};
 use super::{Shared, lock};
 use crate::canary::sings;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
+use crate::exclusions::{Exclusions, Run};
 use crate::manifest::{
-    AttributesRecord, CURRENT, CURRENT_NEW, ConfigRecord, Manifest, SegmentRecord, TombstoneRecord,
-    attributes_file, encode_current, manifest_file, segment_file, tombstones_file,
+    AttributesRecord, CURRENT, CURRENT_NEW, ConfigRecord, Manifest, RunRecord, SegmentRecord,
+    TombstoneRecord, attributes_file, encode_current, manifest_file, segment_file, tombstones_file,
 };
 use crate::segment::{Dead, Index, Kept, Origin, SegmentHandle, changes, write_segment};
 use crate::types::EXPIRES_AT;
@@ -118,6 +119,8 @@ impl Committer {
 /// A change of what is live on disk.
 pub(super) struct Swap {
     segments: Vec<Arc<SegmentHandle>>,
+    /// Whether all files of exclusion sets become one.
+    fold: bool,
     config: Arc<CollectionConfig>,
     stored: ConfigRecord,
     /// Whether what died and was replaced is written out, so that the log is no longer needed
@@ -140,6 +143,7 @@ impl Swap {
     pub(super) fn of(view: &View) -> Self {
         Self {
             segments: view.segments.clone(),
+            fold: false,
             config: Arc::clone(&view.config),
             stored: view.manifest.config.clone(),
             save: false,
@@ -164,6 +168,12 @@ impl Swap {
         self.segments = segments;
         self.save = true;
         self.sealed_through = sealed_through;
+        self
+    }
+
+    /// With one file of all exclusion sets.
+    pub(super) fn folded(mut self) -> Self {
+        self.fold = true;
         self
     }
 
@@ -196,8 +206,11 @@ impl Swap {
         if let Some(Err(error)) = committer.wal.as_mut().map(wal::Writer::sync) {
             return Err(committer.poison(error));
         }
+        let (mut exclusions, mut excluded) = (Arc::clone(&old.exclusions), old.manifest.excluded);
         if self.save {
             self.save_changes(shared, committer.next_unit)?;
+            exclusions = self.save_sets(shared, exclusions)?;
+            excluded = committer.next_unit;
         }
         let more = u64::from(sings("let go of the log too early"));
         let through = self.sealed_through + more;
@@ -206,11 +219,13 @@ impl Swap {
             version: old.manifest.version + 1,
             config: self.stored.clone(),
             next_segment: shared.next_segment.load(Ordering::Relaxed),
-            latest_us: self.latest_us(shared, &old.manifest),
+            latest_us: self.latest_us(shared, &old),
             next_unit: committer.next_unit,
             next_wal: committer.next_wal,
             wals,
             segments: self.segments.iter().filter_map(|s| s.record().cloned()).collect(),
+            exclusions: exclusions.records(),
+            excluded,
         };
         self.sync_directories(&shared.directory)?;
         let name = manifest_file(manifest.version);
@@ -232,7 +247,8 @@ impl Swap {
         self.written.clear();
         committer.wals.retain(|w| w.id > through);
         let segments = std::mem::take(&mut self.segments);
-        let view = View::new(Arc::clone(&self.config), Arc::new(manifest), segments);
+        let content = Content { segments, exclusions };
+        let view = View::new(Arc::clone(&self.config), Arc::new(manifest), content);
         let removed = removed_files(&old.manifest, &view.manifest);
         shared.publish(view);
         lock(&shared.garbage).remove(&shared.directory, removed);
@@ -240,9 +256,10 @@ impl Swap {
     }
 
     /// The time that the manifest keeps: 0 while nothing can expire.
-    fn latest_us(&self, shared: &Shared, old: &Manifest) -> i64 {
-        let expires = self.config.schema.position(EXPIRES_AT).is_some();
-        if expires { shared.now_us().max(old.latest_us) } else { 0 }
+    fn latest_us(&self, shared: &Shared, old: &View) -> i64 {
+        let expires =
+            self.config.schema.position(EXPIRES_AT).is_some() || !old.exclusions.is_empty();
+        if expires { shared.now_us().max(old.manifest.latest_us) } else { 0 }
     }
 
     /// Writes out what died and was replaced; lets go of segments that have no points left.
@@ -268,8 +285,28 @@ impl Swap {
         Ok(())
     }
 
+    /// Writes out the exclusion sets that are in memory only.
+    fn save_sets(&mut self, shared: &Shared, sets: Arc<Exclusions>) -> Result<Arc<Exclusions>> {
+        let wanted = sets.is_unsaved() || (self.fold && !sets.is_empty());
+        if !wanted || sings("forget exclusion sets when the log is let go of") {
+            return Ok(sets);
+        }
+        let (first, run) = sets.fold(shared.now_us(), self.fold)?;
+        let run = run.map(|run| self.write_run(shared, &run)).transpose()?;
+        Ok(Arc::new(sets.replaced(first, run)))
+    }
+
+    fn write_run(&mut self, shared: &Shared, run: &Run) -> Result<Run> {
+        let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
+        let record = RunRecord { id, length: run.bytes().len() as u64, seal: run.seal() };
+        let name = record.file();
+        shared.directory.write_bytes(&name, run.bytes())?;
+        self.written.push(name);
+        open_written_run(&shared.directory, &record, &self.config)
+    }
+
     fn sync_directories(&self, directory: &Directory) -> Result<()> {
-        for parent in ["segments", "tombstones", "attributes"] {
+        for parent in ["segments", "tombstones", "attributes", "exclusions"] {
             if self.written.iter().any(|name| name.starts_with(parent)) {
                 directory.sync(parent)?;
             }

@@ -8,13 +8,16 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::expiry::clock_us;
 use super::filters::Filter;
 use super::operation::Update;
 use super::pending::{Found, Pending, Settled};
+use super::view::Content;
 use super::{View, pool};
 use crate::canary::sings;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
+use crate::exclusions::SetsDraft;
 use crate::segment::{Dead, Finder, IdRef, Kept, Rows, Segment, SegmentHandle, build_segment};
 use crate::types::Ids;
 
@@ -39,6 +42,9 @@ enum Place {
 pub(super) struct Draft {
     config: Arc<CollectionConfig>,
     segments: Vec<Arc<SegmentHandle>>,
+    sets: SetsDraft,
+    /// Units below this one are in the files of sets.
+    excluded: u64,
     /// Upserted, but no piece yet.
     pending: Pending,
     /// The file of the log that gets the operations.
@@ -50,23 +56,36 @@ pub(super) struct Draft {
 impl Draft {
     /// Begins with a view.
     pub(super) fn new(view: &View, wal: u64) -> Self {
-        Self::of(Arc::clone(&view.config), view.segments.clone(), wal)
-    }
-
-    /// Begins with these segments.
-    pub(super) fn of(
-        config: Arc<CollectionConfig>,
-        segments: Vec<Arc<SegmentHandle>>,
-        wal: u64,
-    ) -> Self {
-        let pending = Pending::new(&config);
-        Self { config, segments, pending, wal, unit: u64::MAX }
+        Self {
+            config: Arc::clone(&view.config),
+            segments: view.segments.clone(),
+            sets: SetsDraft::new(&view.exclusions),
+            excluded: view.manifest.excluded,
+            pending: Pending::new(&view.config),
+            wal,
+            unit: u64::MAX,
+        }
     }
 
     /// The state with everything applied.
-    pub(super) fn finish(mut self) -> Result<Vec<Arc<SegmentHandle>>> {
+    pub(super) fn finish(mut self) -> Result<Content> {
         self.settle()?;
-        Ok(self.segments)
+        let exclusions = Arc::new(self.sets.finish(clock_us())?);
+        Ok(Content { segments: self.segments, exclusions })
+    }
+
+    /// Adds ids to a set, until a time.
+    pub(super) fn exclude(&mut self, set: &str, ids: Ids, until_us: i64) {
+        if self.excluded <= self.unit {
+            self.sets.add(set, ids, until_us);
+        }
+    }
+
+    /// Empties a set.
+    pub(super) fn clear(&mut self, set: &str) {
+        if self.excluded <= self.unit {
+            self.sets.clear(set);
+        }
     }
 
     /// Says which unit and file of the log the next operations are from.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::view::Content;
 use super::{Shared, View, lock};
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
@@ -84,7 +85,8 @@ impl View {
         };
         let segments: Result<Vec<_>> = self.segments.iter().map(judge).collect();
         let (config, manifest) = (Arc::clone(&self.config), Arc::clone(&self.manifest));
-        Ok(Self::new(config, manifest, segments?))
+        let exclusions = Arc::clone(&self.exclusions);
+        Ok(Self::new(config, manifest, Content { segments: segments?, exclusions }))
     }
 }
 

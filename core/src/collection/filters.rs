@@ -1,11 +1,12 @@
 //! Filters that were asked before: plans by (text, columns of the schema), and the slots that pass
 //! by (plan, segment, its dead slots, its replaced values). What depends on `now()` is worked out
-//! anew for every request. Bounded: the least recently used goes first.
+//! anew for every request. Likewise the slots of exclusion sets, see `excluded`. Bounded: the least recently used goes first.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
+use super::excluded::{self, SetSlots};
 use super::{SegmentHandle, lock};
 use crate::bitmap::Bitmap;
 use crate::config::CollectionConfig;
@@ -53,6 +54,18 @@ impl Filter {
 pub(super) struct Filters {
     plans: Mutex<Recent<TextKey, Arc<Plan>>>,
     sets: Mutex<Recent<SetKey, Set>>,
+    excluded: Mutex<Recent<excluded::SetKey, Arc<SetSlots>>>,
+}
+
+impl excluded::Kept for Filters {
+    fn get(&self, key: &excluded::SetKey) -> Option<Arc<SetSlots>> {
+        lock(&self.excluded).get(key).cloned()
+    }
+
+    fn put(&self, key: excluded::SetKey, slots: Arc<SetSlots>) {
+        let bytes = slots.bytes();
+        lock(&self.excluded).put(key, slots, bytes);
+    }
 }
 
 /// A text, and how many columns there were.
@@ -76,6 +89,7 @@ impl Default for Filters {
         Self {
             plans: Mutex::new(Recent::new(PLANS, TEXT_BYTES)),
             sets: Mutex::new(Recent::new(SETS, SET_BYTES)),
+            excluded: Mutex::new(Recent::new(SETS, SET_BYTES)),
         }
     }
 }

@@ -5,16 +5,15 @@
 //! state; then everyone learns the outcome. What a search sees is durable already.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::commit::Committer;
 use super::draft::Draft;
 use super::filters::Filter;
 use super::operation::{Operation, encode_delete};
+use super::view::Content;
 use super::{Shared, View, lock};
 use crate::canary::sings;
 use crate::error::{Error, Result};
-use crate::segment::SegmentHandle;
 use crate::sync::{self, Condvar, Mutex, MutexGuard};
 use crate::types::Durability;
 use crate::wal::{self, Payload};
@@ -168,10 +167,10 @@ fn commit(
     requests: Vec<Request>,
 ) -> Result<Vec<Result<u64>>> {
     if let Some(wal) = committer.wal.as_mut().filter(|_| is_worth_a_thread(&requests)) {
-        let (outcomes, units, segments) = apply_and_log(wal, committer.active, view, requests)?;
+        let (outcomes, units, content) = apply_and_log(wal, committer.active, view, requests)?;
         committer.next_unit += units;
         let (config, manifest) = (view.config.clone(), view.manifest.clone());
-        shared.publish(View::new(config, manifest, segments));
+        shared.publish(View::new(config, manifest, content));
         return Ok(outcomes);
     }
     let mut draft = Draft::new(view, committer.active);
@@ -184,17 +183,17 @@ fn commit(
         });
         outcomes.push(outcome);
     }
-    let segments = draft.finish()?;
+    let content = draft.finish()?;
     committer.next_unit += units.len() as u64;
     if let Some(wal) = &mut committer.wal {
         if sings("let searches see what is not synced") {
             let (config, manifest) = (view.config.clone(), view.manifest.clone());
-            shared.publish(View::new(config, manifest, segments.clone()));
+            shared.publish(View::new(config, manifest, content.clone()));
         }
         log(wal, &units, view.config.durability)?;
     }
     let (config, manifest) = (view.config.clone(), view.manifest.clone());
-    shared.publish(View::new(config, manifest, segments));
+    shared.publish(View::new(config, manifest, content));
     Ok(outcomes)
 }
 
@@ -220,7 +219,7 @@ fn is_worth_a_thread(requests: &[Request]) -> bool {
     bytes >= OVERLAP_BYTES && requests.iter().all(known) && sync::is_real()
 }
 
-type Applied = (Vec<Result<u64>>, u64, Vec<Arc<SegmentHandle>>);
+type Applied = (Vec<Result<u64>>, u64, Content);
 
 /// Applies upserts while their records reach the disk; also how many units there were.
 fn apply_and_log(
@@ -270,6 +269,15 @@ fn apply(draft: &mut Draft, request: Request) -> Result<Result<(u64, Vec<Payload
                 return Ok(Ok((0, Vec::new())));
             }
             Ok(Ok((found.len() as u64, encode_delete(&found)?)))
+        }
+        Operation::Exclude { set, ids, until_us } => {
+            let count = ids.len() as u64;
+            draft.exclude(&set, ids, until_us);
+            Ok(Ok((count, payloads)))
+        }
+        Operation::Clear(set) => {
+            draft.clear(&set);
+            Ok(Ok((0, payloads)))
         }
         Operation::Update(update) => {
             let before = draft.save()?;

@@ -96,7 +96,7 @@ pub(super) fn make_live(shared: &Shared, points: &Kept, handle: SegmentHandle) -
     if let Err(error) = draft.bury(points) {
         return forget(shared, &handle, error);
     }
-    let mut segments = draft.finish()?;
+    let mut segments = draft.finish()?.segments;
     let name = handle.record().map(|r| segment_file(r.id)).unwrap_or_default();
     let sealed = segments.iter().take_while(|h| h.record().is_some()).count();
     segments.insert(sealed, Arc::new(handle));
@@ -272,6 +272,7 @@ pub(super) fn optimize(shared: &Shared, progress: &Progress) -> Result<()> {
     };
     let points: u64 = inputs.iter().map(|h| u64::from(h.alive())).sum();
     progress.begin(points);
+    fold_sets(shared)?;
     if is_optimal(&inputs) {
         progress.advance(points);
         return Ok(());
@@ -282,6 +283,17 @@ pub(super) fn optimize(shared: &Shared, progress: &Progress) -> Result<()> {
     drop(merging);
     shared.wake_all();
     merged
+}
+
+/// Makes one file of all exclusion sets, without what has expired.
+fn fold_sets(shared: &Shared) -> Result<()> {
+    let mut committer = lock(&shared.committer);
+    committer.check("optimize")?;
+    let view = shared.view("optimize")?;
+    if view.exclusions.is_empty() {
+        return Ok(());
+    }
+    Swap::of(&view).segments(view.segments.clone(), 0).folded().run(shared, &mut committer)
 }
 
 /// Whether there is nothing to seal, to merge, to drop or to index.

@@ -7,10 +7,12 @@
 //! when segments are merged ([`merge`]), by threads beside the writers
 //! ([`worker`], [`upkeep`]).
 
+mod batch;
 mod calibrate;
 mod commit;
 mod draft;
 mod estimate;
+mod excluded;
 mod expiry;
 mod filters;
 mod get;
@@ -279,6 +281,23 @@ impl Collection {
         write::delete_where(self, filter)
     }
 
+    /// Adds ids to an exclusion set, which is there once it is named. A search that names it in
+    /// [`SearchRequest::exclude_sets`](crate::SearchRequest::exclude_sets) leaves them out. They
+    /// stay in it for `ttl`, or for good; adding an id again extends its time. Whether there are
+    /// such points doesn't matter. One atomic unit.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where the name isn't 1 to 512 bytes long or an id is of another
+    /// type than the collection's.
+    pub fn add_exclusions(&self, set: &str, ids: &Ids, ttl: Option<Duration>) -> Result<()> {
+        write::exclude(self, set, ids, ttl)
+    }
+
+    /// Empties an exclusion set.
+    pub fn clear_exclusions(&self, set: &str) -> Result<()> {
+        write::clear_exclusions(self, set)
+    }
+
     /// Replaces values of the columns named, a row an id; the others and the vectors stay. The
     /// last of an id given twice wins. [`Error::NotFound`] names the first id that isn't there.
     /// One atomic unit.
@@ -460,6 +479,12 @@ impl Collection {
     /// Seals what has grown, as the threads beside the writers would.
     pub(crate) fn seal(&self) -> Result<()> {
         self.shared.seal()
+    }
+
+    /// The ids in an exclusion set.
+    pub(crate) fn exclusions(&self, set: &str) -> Result<Ids> {
+        let view = self.view("read")?;
+        view.exclusions.set(set)?.ids(0).map(|(ids, _)| ids)
     }
 
     /// All that these threads would do.

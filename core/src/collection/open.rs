@@ -8,12 +8,13 @@ use super::filters::Filters;
 use super::group::Group;
 use super::pool::check_environment;
 use super::state::{self, Loaded};
-use super::view::View;
+use super::view::{Content, View};
 use super::worker::Worker;
 use super::{Collection, Shared};
 use crate::canary::sings;
 use crate::config::{CollectionConfig, Mode, OpenOptions};
 use crate::error::{Error, Result};
+use crate::exclusions::Exclusions;
 use crate::format::Fault;
 use crate::manifest::{
     COLUMNS_MAX, CURRENT, CURRENT_NEW, Manifest, is_manifest_file, manifest_file,
@@ -23,7 +24,8 @@ use crate::vfs::{Directory, Lock, Locking, MemVfs, OsVfs, Vfs};
 use crate::wal::{self, Payload};
 
 const LOCK: &str = "LOCK";
-pub(super) const SUBDIRECTORIES: [&str; 4] = ["segments", "tombstones", "attributes", "wal"];
+pub(super) const SUBDIRECTORIES: [&str; 5] =
+    ["segments", "tombstones", "attributes", "wal", "exclusions"];
 
 pub(super) fn create(path: &Path, config: CollectionConfig) -> Result<Collection> {
     create_in(Arc::new(OsVfs), path, Some(path), config)?.with_worker()
@@ -71,7 +73,9 @@ pub(super) fn create_in(
     match fill(&directory, &config) {
         Ok(()) => {
             let manifest = Manifest::empty(&config);
-            let view = View::new(Arc::new(config), Arc::new(manifest), Vec::new());
+            let exclusions = Arc::new(Exclusions::new(config.id_type, Vec::new()));
+            let content = Content { segments: Vec::new(), exclusions };
+            let view = View::new(Arc::new(config), Arc::new(manifest), content);
             let loaded = Loaded { view, wals: Vec::new(), next_unit: 1, tail: None };
             Ok(assemble(directory, path, loaded, Some(lock)))
         }
@@ -275,7 +279,7 @@ fn remove_orphans(directory: &Directory, view: &View) {
             orphans.push(name);
         }
     }
-    for (parent, suffix) in SUBDIRECTORIES.iter().zip([".seg", ".del", ".att", ".log"]) {
+    for (parent, suffix) in SUBDIRECTORIES.iter().zip([".seg", ".del", ".att", ".log", ".set"]) {
         let names = directory.list(parent).unwrap_or_default();
         let ours = names.iter().filter(|name| numbered(name, suffix));
         orphans.extend(ours.map(|name| format!("{parent}/{name}")));

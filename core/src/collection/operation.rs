@@ -5,6 +5,8 @@
 //!  upsert:  u32 rows, u32 columns, ids, vectors as stored, then a column: u32 type, values
 //!  delete:  u32 rows, ids
 //!  update:  u32 rows, u32 columns, ids, then a column: u32 position, u32 type, values
+//!  exclude: u32 rows, i64 time at which the ids leave the set, u32 length of its name, name, ids
+//!  clear:   u32 length of the name, name
 //! ```
 //!
 //! Values are as in `segment::attributes::wire`.
@@ -15,6 +17,7 @@ use std::ops::Range;
 
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
+use crate::exclusions::check_name;
 use crate::segment::Rows;
 use crate::segment::attributes::ColumnBuffer;
 use crate::segment::attributes::wire::{self, Bytes, WireWriter};
@@ -38,6 +41,14 @@ pub(super) enum Operation {
     Upsert(Rows),
     Delete(Ids),
     Update(Update),
+    /// Ids for a set, and when they leave it, in microseconds since 1970.
+    Exclude {
+        set: String,
+        ids: Ids,
+        until_us: i64,
+    },
+    /// Empties a set.
+    Clear(String),
 }
 
 fn kind_code(kind: AttributeType) -> u32 {
@@ -143,6 +154,38 @@ pub(super) fn encode_update(update: &Update) -> Result<Vec<Payload>> {
     Ok(pieces(update.ids.len(), bytes_of)?.into_iter().map(encode).collect())
 }
 
+/// The records of ids for a set.
+pub(super) fn encode_exclude(set: &str, ids: &Ids, until_us: i64) -> Result<Vec<Payload>> {
+    let encode = |range: Range<usize>| {
+        let mut out = (range.len() as u32).to_le_bytes().to_vec();
+        out.extend_from_slice(&until_us.to_le_bytes());
+        out.extend_from_slice(&(set.len() as u32).to_le_bytes());
+        out.extend_from_slice(set.as_bytes());
+        put_ids(ids, range, &mut out);
+        Payload::new(Kind::Exclude, out)
+    };
+    Ok(pieces(ids.len(), |row| id_bytes(ids, row))?.into_iter().map(encode).collect())
+}
+
+/// The record of a set that is emptied.
+pub(super) fn encode_clear(set: &str) -> Vec<Payload> {
+    let mut out = (set.len() as u32).to_le_bytes().to_vec();
+    out.extend_from_slice(set.as_bytes());
+    vec![Payload::new(Kind::Clear, out)]
+}
+
+fn take_name(length: usize, bytes: &mut Bytes<'_>) -> Option<String> {
+    let name = std::str::from_utf8(bytes.take(length)?).ok()?;
+    check_name("", name).is_ok().then(|| name.to_owned())
+}
+
+fn exclude(rows: usize, bytes: &mut Bytes<'_>, config: &CollectionConfig) -> Option<Operation> {
+    let until_us = i64::from_le_bytes(*bytes.take(8)?.first_chunk()?);
+    let length = bytes.u32()? as usize;
+    let set = take_name(length, bytes)?;
+    Some(Operation::Exclude { set, ids: take_ids(rows, bytes, config.id_type)?, until_us })
+}
+
 /// The operation of a record; `None` if the bytes are none of this collection.
 pub(super) fn decode(kind: Kind, payload: &[u8], config: &CollectionConfig) -> Option<Operation> {
     let mut bytes = Bytes(payload);
@@ -152,6 +195,8 @@ pub(super) fn decode(kind: Kind, payload: &[u8], config: &CollectionConfig) -> O
         Kind::Upsert => upsert(rows, &mut bytes, config),
         Kind::Delete => Some(Operation::Delete(take_ids(rows, &mut bytes, config.id_type)?)),
         Kind::Update => update(rows, &mut bytes, config),
+        Kind::Exclude => exclude(rows, &mut bytes, config),
+        Kind::Clear => take_name(rows, &mut bytes).map(Operation::Clear),
     };
     operation.filter(|_| bytes.0.is_empty())
 }

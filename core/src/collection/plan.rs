@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use super::excluded::{Slots, excluded};
 use super::expiry::clock_us;
 use super::filters::{Filters, Passing};
-use super::{SegmentHandle, View};
-use crate::config::{CollectionConfig, Decay, SearchRequest};
+use super::{Place, SegmentHandle, View};
+use crate::bitmap::Bitmap;
+use crate::config::{CollectionConfig, Conditions, Decay, SearchRequest};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::retrieval::Scorer;
-use crate::segment::{Column, IdColumn, IdRef};
-use crate::types::{AttributeType, Vectors};
+use crate::segment::{Column, IdColumn};
+use crate::types::{AttributeType, Ids, Vectors};
 
 /// One segment's part of a request.
+#[derive(Clone)]
 pub(super) struct SegmentPlan<'a> {
     pub(super) ids: IdColumn<'a>,
     /// Excluded slots that are alive and pass the filter, ascending.
@@ -25,6 +28,7 @@ pub(super) struct SegmentPlan<'a> {
 }
 
 /// A request over a view.
+#[derive(Clone)]
 pub(super) struct Plan<'a> {
     pub(super) view: &'a View,
     pub(super) request: &'a SearchRequest,
@@ -33,10 +37,41 @@ pub(super) struct Plan<'a> {
     pub(super) columns: Vec<(&'a str, usize)>,
 }
 
+/// Who is eligible for some queries.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Narrowed<'a> {
+    pub(super) filter: Option<&'a str>,
+    pub(super) exclude: Option<&'a Ids>,
+    pub(super) exclude_sets: &'a [String],
+}
+
+impl<'a> Narrowed<'a> {
+    /// As a request says for all queries.
+    pub(super) fn of(request: &'a SearchRequest) -> Self {
+        Self {
+            filter: request.filter.as_deref(),
+            exclude: request.exclude.as_ref(),
+            exclude_sets: &request.exclude_sets,
+        }
+    }
+
+    /// As it says for one query.
+    pub(super) fn of_query(request: &'a SearchRequest, conditions: &'a Conditions) -> Self {
+        let all = Self::of(request);
+        let sets = &conditions.exclude_sets;
+        Self {
+            filter: conditions.filter.as_deref().or(all.filter),
+            exclude: conditions.exclude.as_ref().or(all.exclude),
+            exclude_sets: if sets.is_empty() { all.exclude_sets } else { sets },
+        }
+    }
+}
+
 impl<'a> Plan<'a> {
     pub(super) fn new(
         view: &'a View,
         request: &'a SearchRequest,
+        narrowed: &Narrowed<'_>,
         filters: &Filters,
     ) -> Result<Self> {
         request.validate()?;
@@ -50,10 +85,12 @@ impl<'a> Plan<'a> {
             .as_ref()
             .map(|decay| Ok::<_, Error>((timestamp(&view.config, &decay.column)?, decay)))
             .transpose()?;
-        let now_us = clock_us();
-        let filter = request.filter.as_ref();
+        let now_us = clock_us().max(view.manifest.latest_us);
+        let filter = narrowed.filter;
         let filter = filter.map(|text| filters.filter(text, &view.config, now_us)).transpose()?;
-        let excluded = excluded(view, request)?;
+        let sets = narrowed.exclude_sets;
+        let excluded = excluded(view, narrowed.exclude, sets, filters, now_us)?;
+        let mut excluded = excluded.map(Vec::into_iter);
         let column = |handle: &'a Arc<SegmentHandle>, position: usize| {
             let (_, kind) = &view.config.schema.columns()[position];
             handle.attribute(position, *kind)
@@ -61,23 +98,43 @@ impl<'a> Plan<'a> {
         let segments: Result<Vec<_>> = view
             .segments
             .iter()
-            .zip(excluded)
-            .map(|(handle, mut excluded)| {
-                let segment = &handle.segment;
+            .map(|handle| {
                 let passing =
                     filter.as_ref().map(|filter| filters.passing(filter, handle)).transpose()?;
-                if let Some(passing) = &passing {
-                    excluded.retain(|slot| passing.slots.contains(*slot));
-                }
+                let excluded = excluded.as_mut().and_then(Iterator::next);
+                let (passing, excluded) = leave_out(handle, passing, excluded);
                 let scorer = match decay {
                     Some((position, decay)) => scorer(column(handle, position)?, decay, now_us),
                     None => Scorer::Plain,
                 };
                 let group = group.map(|position| column(handle, position)).transpose()?;
-                Ok(SegmentPlan { ids: segment.ids()?, excluded, passing, scorer, group })
+                let ids = handle.segment.ids()?;
+                Ok(SegmentPlan { ids, excluded, passing, scorer, group })
             })
             .collect();
         Ok(Self { view, request, segments: segments?, columns: columns? })
+    }
+
+    /// The same, but that one point is left out too.
+    pub(super) fn without(&self, place: Place) -> Self {
+        let mut plan = self.clone();
+        let handle = self.view.segments.get(place.segment as usize);
+        if let Some((part, handle)) = plan.segments.get_mut(place.segment as usize).zip(handle) {
+            let slot = place.slot;
+            if let Some(passing) = &part.passing {
+                if passing.slots.contains(slot) {
+                    let mut slots = passing.slots.clone();
+                    slots.set(slot, false);
+                    let count = passing.count - 1;
+                    part.passing = Some(Arc::new(Passing { slots, count }));
+                }
+            } else if let Err(at) = part.excluded.binary_search(&slot)
+                && handle.is_alive(slot)
+            {
+                part.excluded.insert(at, slot);
+            }
+        }
+        plan
     }
 
     /// Whether the order of hits follows from similarity alone.
@@ -95,25 +152,42 @@ fn scorer<'a>(column: Column<'a>, decay: &Decay, now_us: i64) -> Scorer<'a> {
     }
 }
 
-/// The slots to leave out, a list a segment.
-fn excluded(view: &View, request: &SearchRequest) -> Result<Vec<Vec<u32>>> {
-    let mut slots = vec![Vec::new(); view.segments.len()];
-    let Some(ids) = &request.exclude else { return Ok(slots) };
-    if ids.id_type() != view.config.id_type && !ids.is_empty() {
-        let found = format!("{} ids", ids.id_type());
-        return Err(Error::invalid("exclude", format!("{} ids", view.config.id_type), found, ""));
-    }
-    let ids = (0..ids.len()).filter_map(|row| IdRef::at(ids, row));
-    for place in view.places(ids)?.into_iter().flatten() {
-        if let Some(list) = slots.get_mut(place.segment as usize) {
-            list.push(place.slot);
+/// What passes without what is excluded; without a filter, few excluded slots stay a list, ascending.
+fn leave_out(
+    handle: &SegmentHandle,
+    passing: Option<Arc<Passing>>,
+    excluded: Option<Slots>,
+) -> (Option<Arc<Passing>>, Vec<u32>) {
+    match excluded {
+        None => (passing, Vec::new()),
+        Some(Slots::Few(mut few)) => {
+            let Some(passing) = passing else {
+                few.retain(|slot| handle.is_alive(*slot));
+                few.sort_unstable();
+                few.dedup();
+                return (None, few);
+            };
+            let mut slots = passing.slots.clone();
+            few.iter().for_each(|slot| slots.set(*slot, false));
+            let count = slots.count();
+            (Some(Arc::new(Passing { slots, count })), Vec::new())
+        }
+        Some(Slots::Many(excluded)) => {
+            let mut slots = match passing {
+                Some(passing) => passing.slots.clone(),
+                None => {
+                    let mut alive = Bitmap::all(handle.segment.rows());
+                    if let Some(dead) = &handle.dead {
+                        alive.remove(dead.words());
+                    }
+                    alive
+                }
+            };
+            slots.remove(excluded.words());
+            let count = slots.count();
+            (Some(Arc::new(Passing { slots, count })), Vec::new())
         }
     }
-    for list in &mut slots {
-        list.sort_unstable();
-        list.dedup();
-    }
-    Ok(slots)
 }
 
 fn check_space(config: &CollectionConfig, request: &SearchRequest) -> Result<()> {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use rayon::prelude::*;
 
 use super::plan::{Plan, SegmentPlan, checked_queries};
-use super::{Collection, Place, SegmentHandle, pool};
+use super::{Collection, Place, SegmentHandle, batch, pool};
 use crate::config::{Effort, SearchRequest};
 use crate::error::Result;
 use crate::graph::hop::Beam;
@@ -39,37 +39,43 @@ const TOGETHER: usize = 16;
 /// A hit and the segment it is in.
 type Found = (u32, Hit);
 
+/// The hits of a query, best first, and what finding them took.
+pub(super) type Answered = (Vec<Found>, SearchCounters);
+
 impl Collection {
     /// The nearest points to each query.
     pub fn search(&self, queries: &Vectors<'_>, request: &SearchRequest) -> Result<SearchResults> {
         let view = self.view("search")?;
-        let plan = Plan::new(&view, request, &self.shared.filters)?;
         let vectors = checked_queries(&view.config, queries)?;
-        let dim = view.config.dim;
-        let threads = request.threads.unwrap_or(usize::MAX);
-        let found: Vec<(Vec<Found>, SearchCounters)> = match vectors.len() / dim {
-            0 => Vec::new(),
-            1 => answers(&plan, &vectors, threads > 1)?,
-            _ if threads == 1 => answers(&plan, &vectors, false)?,
-            n => {
-                // A task a thread when their number is stated, else small ones that balance.
-                let share = if request.threads.is_some() { n.div_ceil(threads) } else { TOGETHER };
-                let tasks = vectors.par_chunks(share * dim);
-                let found: Result<Vec<Vec<_>>> =
-                    pool()?.install(|| tasks.map(|v| answers(&plan, v, false)).collect());
-                found?.into_iter().flatten().collect()
-            }
-        };
-        collect(&plan, &found)
+        batch::search(&self.shared, &view, &vectors, &[], request)
+    }
+}
+
+/// Answers these queries of one plan, on so many threads.
+pub(super) fn answers_to(
+    plan: &Plan<'_>,
+    vectors: &[f32],
+    threads: usize,
+) -> Result<Vec<Answered>> {
+    let dim = plan.view.config.dim;
+    match vectors.len() / dim {
+        0 => Ok(Vec::new()),
+        1 => answers(plan, vectors, threads > 1),
+        _ if threads == 1 => answers(plan, vectors, false),
+        n => {
+            // A task a thread when their number is stated, else small ones that balance.
+            let stated = plan.request.threads.is_some();
+            let share = if stated { n.div_ceil(threads) } else { TOGETHER };
+            let tasks = vectors.par_chunks(share * dim);
+            let found: Result<Vec<Vec<_>>> =
+                pool()?.install(|| tasks.map(|v| answers(plan, v, false)).collect());
+            Ok(found?.into_iter().flatten().collect())
+        }
     }
 }
 
 /// Answers these queries; `parallel` lets a scan use the pool.
-fn answers(
-    plan: &Plan<'_>,
-    vectors: &[f32],
-    parallel: bool,
-) -> Result<Vec<(Vec<Found>, SearchCounters)>> {
+fn answers(plan: &Plan<'_>, vectors: &[f32], parallel: bool) -> Result<Vec<Answered>> {
     let dim = plan.view.config.dim;
     SCRATCH.with_borrow_mut(|(scratch, exact)| {
         let mut all = Vec::with_capacity(vectors.len() / dim);
@@ -94,7 +100,7 @@ fn answer(
     asked: &[Asked<'_>],
     parallel: bool,
     scratch: &mut WalkScratch,
-) -> Result<Vec<(Vec<Found>, SearchCounters)>> {
+) -> Result<Vec<Answered>> {
     let mut all = vec![(Vec::new(), SearchCounters::default()); asked.len()];
     for (position, (handle, part)) in plan.view.segments.iter().zip(&plan.segments).enumerate() {
         let search = SegmentSearch { plan, handle, part, parallel };
@@ -301,7 +307,7 @@ fn merge(plan: &Plan<'_>, found: &mut Vec<Found>) {
 }
 
 /// Lays hits out as the caller gets them.
-fn collect(plan: &Plan<'_>, found: &[(Vec<Found>, SearchCounters)]) -> Result<SearchResults> {
+pub(super) fn collect(plan: &Plan<'_>, found: &[Answered]) -> Result<SearchResults> {
     let (view, k) = (plan.view, plan.request.k);
     let metric = view.config.metric;
     let places = found.len() * k;

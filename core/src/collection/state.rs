@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use super::draft::Draft;
 use super::operation::{self, Operation};
-use super::view::View;
+use super::view::{Content, View};
 use crate::canary::sings;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
+use crate::exclusions::{Exclusions, Run};
 use crate::format::Fault;
 use crate::manifest::{
-    CURRENT, MANIFEST_BYTES_MAX, Manifest, SegmentRecord, decode_current, manifest_file,
+    CURRENT, MANIFEST_BYTES_MAX, Manifest, RunRecord, SegmentRecord, decode_current, manifest_file,
 };
 use crate::segment::{Dead, Segment, SegmentHandle, changes};
 use crate::types::MemoryMode;
@@ -145,7 +146,17 @@ fn try_read(
         let open = before.and_then(|view| same_segment(view, record));
         segments.push(Arc::new(open_segment(directory, record, &config, open)?));
     }
-    let view = View::new(Arc::new(config), Arc::new(manifest), segments);
+    let mut runs = Vec::new();
+    for record in &manifest.exclusions {
+        let open = before.and_then(|view| same_run(view, record));
+        runs.push(match open {
+            Some(run) => run,
+            None => Arc::new(map_run(directory, record, &config)?),
+        });
+    }
+    let exclusions = Arc::new(Exclusions::new(config.id_type, runs));
+    let content = Content { segments, exclusions };
+    let view = View::new(Arc::new(config), Arc::new(manifest), content);
     replay(directory, view)
 }
 
@@ -155,6 +166,12 @@ fn same_segment(view: &View, record: &SegmentRecord) -> Option<Arc<Segment>> {
         |r: &SegmentRecord| (r.id, r.length, r.seal) == (record.id, record.length, record.seal);
     let handle = view.segments.iter().find(|h| h.record().is_some_and(same))?;
     Some(Arc::clone(&handle.segment))
+}
+
+/// The open file of this record, if there is one.
+fn same_run(view: &View, record: &RunRecord) -> Option<Arc<Run>> {
+    let same = |run: &&Arc<Run>| run.record == Some(*record);
+    view.exclusions.runs().iter().find(same).cloned()
 }
 
 /// Applies what the log has and the segments don't.
@@ -241,6 +258,8 @@ pub(super) fn replay_file(
                 Operation::Upsert(rows) => draft.upsert(rows)?,
                 Operation::Delete(ids) => draft.delete(&ids).map(drop)?,
                 Operation::Update(update) => draft.update(&update, true)?,
+                Operation::Exclude { set, ids, until_us } => draft.exclude(&set, ids, until_us),
+                Operation::Clear(set) => draft.clear(&set),
             }
         }
         units += 1;
@@ -294,11 +313,8 @@ fn map_segment(
     config: &CollectionConfig,
 ) -> std::result::Result<Segment, Failure> {
     let name = record.file();
-    let access = match config.memory {
-        MemoryMode::Heap => Access::Copy,
-        MemoryMode::Mapped | MemoryMode::Pinned => Access::Map,
-    };
-    let bytes = directory.map(&name, access).map_err(|e| named_file(directory, &name, e))?;
+    let bytes =
+        directory.map(&name, access(config)).map_err(|e| named_file(directory, &name, e))?;
     let path = directory.path(&name);
     let length = bytes.len() as u64;
     if length != record.length {
@@ -313,6 +329,48 @@ fn map_segment(
         return Err(other_file(&name, stated, found).at(&path).into());
     }
     Ok(segment)
+}
+
+fn map_run(
+    directory: &Directory,
+    record: &RunRecord,
+    config: &CollectionConfig,
+) -> std::result::Result<Run, Failure> {
+    let name = record.file();
+    let bytes =
+        directory.map(&name, access(config)).map_err(|e| named_file(directory, &name, e))?;
+    let path = directory.path(&name);
+    let length = bytes.len() as u64;
+    if length != record.length {
+        let (expected, found) = (format!("{} bytes", record.length), format!("{length} bytes"));
+        let at = length.min(record.length);
+        return Err(Fault::damage(at, "file", expected, found).at(&path).into());
+    }
+    let mut run = Run::open(bytes, &path, config.id_type)?;
+    if run.seal() != record.seal {
+        let (stated, found) = ((length, record.seal, 0), (length, run.seal(), 0));
+        return Err(other_file(&name, stated, found).at(&path).into());
+    }
+    run.record = Some(*record);
+    Ok(run)
+}
+
+/// Opens a file of sets that was just written.
+pub(super) fn open_written_run(
+    directory: &Directory,
+    record: &RunRecord,
+    config: &CollectionConfig,
+) -> Result<Run> {
+    map_run(directory, record, config).map_err(|failure| match failure {
+        Failure::Missing(error) | Failure::Final(error) => error,
+    })
+}
+
+fn access(config: &CollectionConfig) -> Access {
+    match config.memory {
+        MemoryMode::Heap => Access::Copy,
+        MemoryMode::Mapped | MemoryMode::Pinned => Access::Map,
+    }
 }
 
 /// Opens a segment that was just written.

@@ -24,7 +24,11 @@ fn beside(view: &View) -> (u64, u64) {
     };
     let changes = view.manifest.segments.iter().flat_map(of_segment).flatten();
     let wals = view.manifest.wals.iter().map(|w| w.length);
-    changes.chain(wals).fold((0, 0), |(files, bytes), length| (files + 1, bytes + length))
+    let runs = view.manifest.exclusions.iter().map(|run| run.length);
+    changes
+        .chain(wals)
+        .chain(runs)
+        .fold((0, 0), |(files, bytes), length| (files + 1, bytes + length))
 }
 
 pub(super) fn stats(view: &View, on_disk: bool) -> Stats {
@@ -92,6 +96,7 @@ pub(super) fn verify(view: &View, directory: &Directory, on_disk: bool) -> Resul
             report.bytes += handle.segment.file_bytes();
             report.blocks += verify_segment(&handle.segment)?;
         }
+        verify_sets(view, &mut report)?;
         return Ok(report);
     }
     let loaded = state::read(directory, Some(MemoryMode::Mapped), None)?;
@@ -109,5 +114,14 @@ pub(super) fn verify(view: &View, directory: &Directory, on_disk: bool) -> Resul
         report.bytes += record.length;
         report.blocks += verify_segment(&handle.segment)?;
     }
+    verify_sets(view, &mut report)?;
     Ok(report)
+}
+
+/// Reads every exclusion set. The bytes of their files were counted.
+fn verify_sets(view: &View, report: &mut VerifyReport) -> Result<()> {
+    for run in view.exclusions.runs() {
+        report.blocks += run.verify()?;
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use arrow_array::ArrayRef;
 use super::pool;
 use crate::config::CollectionConfig;
 use crate::error::Result;
+use crate::exclusions::Exclusions;
 use crate::graph::BuildOptions;
 use crate::manifest::Manifest;
 use crate::segment::{Column, ColumnOut, IdRef, SegmentHandle};
@@ -21,8 +22,16 @@ pub(crate) struct View {
     pub(crate) manifest: Arc<Manifest>,
     /// Sealed ones first, each kind oldest first. An id is alive in one of them at most.
     pub(crate) segments: Vec<Arc<SegmentHandle>>,
+    pub(crate) exclusions: Arc<Exclusions>,
     /// Nothing expires before this time; the smallest while nobody has looked.
     pub(crate) expires_us: i64,
+}
+
+/// What changes with a write.
+#[derive(Debug, Clone)]
+pub(crate) struct Content {
+    pub(crate) segments: Vec<Arc<SegmentHandle>>,
+    pub(crate) exclusions: Arc<Exclusions>,
 }
 
 /// Where a point is.
@@ -37,11 +46,13 @@ impl View {
     pub(crate) fn new(
         config: Arc<CollectionConfig>,
         manifest: Arc<Manifest>,
-        segments: Vec<Arc<SegmentHandle>>,
+        content: Content,
     ) -> Self {
+        let Content { segments, exclusions } = content;
         let next = segments.iter().map(|h| h.expires_us.unwrap_or(i64::MIN)).min();
         let expires = config.schema.position(EXPIRES_AT).and(next);
-        Self { config, manifest, segments, expires_us: expires.unwrap_or(i64::MAX) }
+        let expires_us = expires.unwrap_or(i64::MAX);
+        Self { config, manifest, segments, exclusions, expires_us }
     }
 
     /// Points alive.

@@ -8,10 +8,13 @@ use arrow_array::{ArrayRef, RecordBatch, TimestampMicrosecondArray};
 use super::commit::{Committer, Swap};
 use super::group::{Asked, Request};
 use super::input::{Input, check_attributes, check_updates, wrong_id_type};
-use super::operation::{Operation, Update, encode_update, encode_upsert};
+use super::operation::{
+    Operation, Update, encode_clear, encode_exclude, encode_update, encode_upsert,
+};
 use super::{Collection, Shared, View, lock, merge};
 use crate::config::{CollectionConfig, Progress};
 use crate::error::{Error, Result};
+use crate::exclusions::{NEVER, check_name};
 use crate::manifest::{COLUMNS_MAX, ConfigRecord, Shape};
 use crate::segment::Rows;
 use crate::types::{AttributeType, EXPIRES_AT, Ids, Schema, Vectors};
@@ -97,6 +100,42 @@ pub(super) fn delete_where(collection: &Collection, filter: &str) -> Result<u64>
     shared.check_writable("delete")?;
     let filter = shared.filters.filter(filter, &shared.config(), shared.now_us())?;
     shared.commit(Request { asked: Asked::DeleteWhere(filter), payloads: Vec::new() })
+}
+
+/// Adds ids to an exclusion set.
+pub(super) fn exclude(
+    collection: &Collection,
+    set: &str,
+    ids: &Ids,
+    ttl: Option<Duration>,
+) -> Result<()> {
+    let shared = &collection.shared;
+    shared.check_writable("exclude")?;
+    check_name("set", set)?;
+    if ids.is_empty() {
+        return Ok(());
+    }
+    Input::new(&shared.config()).ids(ids)?;
+    let until_us = match ttl {
+        Some(ttl) => {
+            let ttl = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX);
+            shared.now_us().saturating_add(ttl)
+        }
+        None => NEVER,
+    };
+    let payloads = if shared.on_disk() { encode_exclude(set, ids, until_us)? } else { Vec::new() };
+    let operation = Operation::Exclude { set: set.to_owned(), ids: ids.clone(), until_us };
+    shared.commit(Request { asked: Asked::Apply(operation), payloads }).map(drop)
+}
+
+/// Empties an exclusion set.
+pub(super) fn clear_exclusions(collection: &Collection, set: &str) -> Result<()> {
+    let shared = &collection.shared;
+    shared.check_writable("exclude")?;
+    check_name("set", set)?;
+    let payloads = if shared.on_disk() { encode_clear(set) } else { Vec::new() };
+    let asked = Asked::Apply(Operation::Clear(set.to_owned()));
+    shared.commit(Request { asked, payloads }).map(drop)
 }
 
 pub(super) fn update(collection: &Collection, ids: &Ids, attributes: &RecordBatch) -> Result<()> {

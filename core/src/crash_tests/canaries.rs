@@ -40,9 +40,11 @@ const TRICKS: &[Trick] = &[
     Trick::SkipSync("attributes/"),
     Trick::SkipSync("wal/"),
     Trick::SkipSync("tombstones/"),
+    Trick::SkipSync("exclusions/"),
     Trick::SkipDirSync("c"),
     Trick::SkipDirSync("segments"),
     Trick::SkipDirSync("tombstones"),
+    Trick::SkipDirSync("exclusions"),
     Trick::SkipDirSync("attributes"),
     Trick::SkipDirSync("wal"),
     Trick::RenameByCopy,
@@ -52,6 +54,7 @@ const TRICKS: &[Trick] = &[
 const BUGS: &[(&str, Suite)] = &[
     ("ignore the checksum of a manifest", Suite::Damage),
     ("ignore the checksums of a segment's blocks", Suite::Damage),
+    ("ignore the checksum of exclusion sets", Suite::Damage),
     ("ignore the checksum of a record", Suite::Crashes),
     ("acknowledge before the log is synced", Suite::Crashes),
     ("apply a unit that was not closed", Suite::Crashes),
@@ -64,6 +67,8 @@ const BUGS: &[(&str, Suite)] = &[
     ("forget tombstones in a merge", Suite::Model),
     ("forget tombstones when the log is let go of", Suite::Model),
     ("forget replaced values when the log is let go of", Suite::Model),
+    ("forget exclusion sets when the log is let go of", Suite::Model),
+    ("forget that a set was cleared", Suite::Model),
     ("replay what a segment has already", Suite::Model),
     ("forget what died during a merge", Suite::Crashes),
     ("forget what was replaced during a merge", Suite::Model),
@@ -75,12 +80,13 @@ const BUGS: &[(&str, Suite)] = &[
 
 /// A few workloads that between them take the paths that the bugs are on.
 fn few() -> impl Iterator<Item = Workload> {
-    const NAMES: [&str; 5] = [
+    const NAMES: [&str; 6] = [
         "singles",
         "overlapping batches",
         "reopened after each write",
         "changed and deleted, buffered",
         "beside merges",
+        "exclusion sets",
     ];
     workloads::all().into_iter().filter(|w| NAMES.contains(&w.name))
 }

@@ -11,7 +11,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field};
 
-use crate::types::{AttributeType, IdType, Ids, Schema};
+use crate::types::{AttributeType, IdType, Ids, PointId, Schema};
 
 pub(super) const DIM: usize = 4;
 
@@ -58,6 +58,15 @@ pub(super) fn ids(kind: IdType, ids: impl Iterator<Item = u64>) -> Ids {
     match kind {
         IdType::U64 => Ids::U64(ids.collect()),
         IdType::Str => Ids::Str(ids.map(|id| format!("id {id}")).collect()),
+    }
+}
+
+/// The number that an id was made of.
+pub(super) fn number(id: &PointId) -> u64 {
+    match id {
+        PointId::U64(id) => *id,
+        // A file that was changed on purpose may hold others.
+        PointId::Str(id) => id.trim_start_matches("id ").parse().unwrap_or(u64::MAX),
     }
 }
 

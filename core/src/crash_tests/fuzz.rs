@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::data::{self, mix};
-use super::world::{ROOT, Step, World};
+use super::world::{ROOT, SETS, Step, World, set_name};
 use super::{on_all, report, seed, soak};
 use crate::collection::Collection;
 use crate::config::{Cap, CollectionConfig, Effort, Mode, SearchRequest};
@@ -133,7 +133,11 @@ fn samples() -> Vec<Sample> {
         Step::Upsert(3..9, 2),
         Step::Delete(10..12),
         Step::Update(13..20, 3),
+        Step::Exclude(0, 5..25),
+        Step::Exclude(1, 40..90),
         Step::Seal,
+        Step::Clear(1),
+        Step::Exclude(2, 1..4),
         Step::Upsert(50..53, 3),
         Step::Update(2..5, 4),
         Step::Delete(51..52),
@@ -173,6 +177,7 @@ fn read(collection: &Collection) -> Vec<Result<()>> {
         request.with_vectors = true;
         request.with_attributes = vec!["n".to_owned(), "tag".to_owned()];
         results.push(collection.search(&queries, &request).map(drop));
+        request.exclude_sets = (0..SETS).map(set_name).collect();
         request.cap = Some(Cap { group_by: "tag".to_owned(), max_per_group: 1 });
         results.push(collection.search(&queries, &request).map(drop));
     }
@@ -305,6 +310,40 @@ fn strange_values(sample: &Sample, dice: &mut Dice) -> Option<Image> {
 fn t7_strange_values() {
     let refused = fuzz("attributes file", CASES * soak(), strange_values);
     assert!(refused > CASES / 4, "{refused} refused");
+}
+
+/// Changes a file of exclusion sets and gives it the right checksums.
+fn strange_sets(sample: &Sample, dice: &mut Dice) -> Option<Image> {
+    const ROW: usize = 12;
+    let mut manifest = sample.manifest.clone();
+    let record = manifest.exclusions.last_mut()?;
+    let path = Path::new(ROOT).join(record.file());
+    let mut bytes = sample.image.get(&path)?.to_vec();
+    let footer = bytes.len() - 24;
+    let blocks = u32_at(&bytes, footer + 8)? as usize;
+    let table = footer - blocks * ROW;
+    // The blocks, or the table and the footer.
+    let range = if dice.below(3) == 0 { table..bytes.len() - 4 } else { HEADER_BYTES..table };
+    let mut part = bytes[range.clone()].to_vec();
+    change(&mut part, 0, dice);
+    bytes[range].copy_from_slice(&part);
+    let mut start = HEADER_BYTES;
+    for row in (table..footer).step_by(ROW) {
+        let end = HEADER_BYTES.saturating_add(u32_at(&bytes, row)? as usize).clamp(start, table);
+        let sum = crc(&bytes[start..end]).to_le_bytes();
+        bytes[row + 8..row + 12].copy_from_slice(&sum);
+        start = end;
+    }
+    let covered = [&bytes[..HEADER_BYTES], &bytes[table..footer + 20]].concat();
+    record.seal = crc(&covered);
+    bytes[footer + 20..].copy_from_slice(&record.seal.to_le_bytes());
+    Some(sample.with_manifest(&sample.image.with(&path, bytes), &manifest))
+}
+
+#[test]
+fn t7_strange_exclusion_sets() {
+    let refused = fuzz("file of exclusion set", CASES * soak() / 2, strange_sets);
+    assert!(refused > CASES / 8, "{refused} refused");
 }
 
 /// Chains the records of a log anew, as far as their lengths lead; see `wal`.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::data::{self, mix};
 use super::oracle::observe;
-use super::world::{State, Step, World, copy_at, open_at};
+use super::world::{SETS, State, Step, World, copy_at, open_at};
 use super::{on_all, report, seed, soak};
 use crate::config::{CollectionConfig, Mode};
 use crate::metric::Metric;
@@ -64,7 +64,7 @@ fn events(seed: u64) -> Vec<Event> {
         };
         let (few, many) = (ids(4), ids(IDS));
         let some = few.start / 2..(few.end + 3).min(IDS);
-        events.push(match dice.below(62) {
+        events.push(match dice.below(68) {
             0..22 => Event::Step(Step::Upsert(few, version)),
             22..27 => Event::Step(Step::Upsert(many, version)),
             27..30 => Event::Step(Step::Load(many, version, 1 + dice.below(9) as usize)),
@@ -85,6 +85,13 @@ fn events(seed: u64) -> Vec<Event> {
                 Box::new([Step::Optimize, Step::Seal][dice.below(2) as usize].clone()),
                 vec![Step::Upsert(few, version), Step::Delete(some), Step::Update(many, version)],
             )),
+            62..66 => Event::Step(Step::Exclude(few.start % SETS, many)),
+            66 => Event::Step(Step::Clear(few.start % SETS)),
+            67 => Event::Step(Step::Together(vec![
+                Step::Exclude(few.start % SETS, some),
+                Step::Clear(many.start % SETS),
+                Step::Exclude(many.start % SETS, few),
+            ])),
             57 => Event::Step(Step::Upkeep),
             58 if n % 2 == 0 => Event::Step(Step::Snapshot(version)),
             58 if n > STEPS / 2 && !added => {

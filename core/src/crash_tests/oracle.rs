@@ -1,7 +1,9 @@
 //! What a collection holds, and whether that is what it may hold.
 
+use std::collections::BTreeSet;
+
 use super::data::{self, DIM};
-use super::world::{State, Step, World, copy_at, has_extra, open_at};
+use super::world::{SETS, State, Step, World, copy_at, has_extra, open_at, set_name};
 use crate::collection::Collection;
 use crate::config::{Effort, Mode, SearchRequest};
 use crate::error::Error;
@@ -38,7 +40,8 @@ impl Allowed<'_> {
                     _ => runs.push((*id, *id + 1, what)),
                 }
             }
-            format!("{} points {runs:?}, extra: {}", state.points.len(), state.extra)
+            let (count, extra) = (state.points.len(), state.extra);
+            format!("{count} points {runs:?}, extra: {extra}, sets {:?}", state.sets)
         };
         let allowed: Vec<String> = self.states.iter().map(text).collect();
         Err(format!("found {}; allowed: {}", text(found), allowed.join(" or ")))
@@ -59,6 +62,13 @@ pub(super) fn observe(collection: &Collection, end: u64) -> Result<State, String
         let (len, found) = (collection.len(), state.points.len());
         return Err(format!("len is {len}, but {found} were found"));
     }
+    for set in 0..SETS {
+        let ids = collection.exclusions(&set_name(set)).map_err(text)?;
+        let ids: BTreeSet<u64> = (0..ids.len()).map(|row| data::number(&ids.get(row))).collect();
+        if !ids.is_empty() {
+            state.sets.insert(set, ids);
+        }
+    }
     check_search(collection, &state)?;
     Ok(state)
 }
@@ -76,10 +86,21 @@ fn check_search(collection: &Collection, state: &State) -> Result<(), String> {
         .map(|(n, p)| (score(config.metric, &query, *n, p.vector), id(*n)))
         .collect();
     wanted.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    for effort in [Effort::Exact, Effort::Ef(64)] {
+    for (effort, sets) in [(Effort::Exact, 0), (Effort::Ef(64), 0), (Effort::Exact, SETS)] {
+        if sets > 0 {
+            if state.sets.is_empty() {
+                break;
+            }
+            let excluded = |id: &PointId| {
+                let number = data::number(id);
+                state.sets.values().any(|set| set.contains(&number))
+            };
+            wanted.retain(|(_, id)| !excluded(id));
+        }
         let exact = effort == Effort::Exact;
         let mut request = SearchRequest::new(if exact { state.points.len() + 5 } else { 9 });
         request.effort = effort;
+        request.exclude_sets = (0..sets).map(set_name).collect();
         let found = collection.search(&queries, &request).map_err(|e| format!("a search: {e}"))?;
         let count = found.counts[0];
         let hits = (0..count).map(|place| (found.scores[place], found.ids.get(place)));

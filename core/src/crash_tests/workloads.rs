@@ -3,8 +3,8 @@
 
 use super::data;
 use super::world::Step::{
-    self, Abandon, AddColumn, Delete, During, Flush, Load, Optimize, Refresh, Reopen, Seal,
-    Snapshot, Together, Update, Upkeep, Upsert,
+    self, Abandon, AddColumn, Clear, Delete, During, Exclude, Flush, Load, Optimize, Refresh,
+    Reopen, Seal, Snapshot, Together, Update, Upkeep, Upsert,
 };
 use crate::config::CollectionConfig;
 use crate::metric::Metric;
@@ -308,6 +308,33 @@ fn widened() -> Workload {
     Workload::new("widened", steps)
 }
 
+/// Exclusion sets, in the log and in files.
+fn excluded() -> Workload {
+    let steps = vec![
+        Exclude(0, 3..40),
+        Upsert(0..20, 1),
+        Exclude(1, 0..5),
+        Seal,
+        Exclude(0, 0..5),
+        Clear(1),
+        Refresh,
+        Together(vec![Exclude(1, 7..9), Clear(0), Exclude(0, 1..3), Upsert(20..24, 2)]),
+        during(Seal, vec![Exclude(2, 0..30), Clear(1)]),
+        Abandon,
+        Exclude(1, 1..2),
+        Optimize,
+        Snapshot(1),
+        Clear(2),
+        Refresh,
+        Upsert(0..3, 3),
+        Seal,
+        Exclude(2, 8..9),
+        Reopen,
+        Clear(0),
+    ];
+    Workload::new("exclusion sets", steps)
+}
+
 pub(super) fn all() -> Vec<Workload> {
     vec![
         singles(),
@@ -331,5 +358,6 @@ pub(super) fn all() -> Vec<Workload> {
         copied(),
         followed(),
         widened(),
+        excluded(),
     ]
 }

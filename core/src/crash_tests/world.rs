@@ -1,6 +1,6 @@
 //! Steps, what they do to a collection, and what they should do: to a map.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,17 @@ pub(super) struct State {
     pub(super) points: BTreeMap<u64, Point>,
     /// Whether the column was added that collections are created without.
     pub(super) extra: bool,
+    /// Exclusion sets by number: those that hold something.
+    pub(super) sets: BTreeMap<u64, BTreeSet<u64>>,
+}
+
+/// Exclusion sets have numbers below this.
+pub(super) const SETS: u64 = 3;
+
+pub(super) fn set_name(set: u64) -> String {
+    // A long one, so that a sector of the disk may hold a part of it and nothing else.
+    let long = if set == 2 { 490 } else { 0 };
+    format!("user:{set}:seen{}", "-".repeat(long))
 }
 
 #[derive(Debug, Clone)]
@@ -35,6 +46,10 @@ pub(super) enum Step {
     Delete(Range<u64>),
     /// Replaces the attributes of those of these ids that are there, by those of this version.
     Update(Range<u64>, u32),
+    /// Adds these ids to the exclusion set of this number.
+    Exclude(u64, Range<u64>),
+    /// Empties it.
+    Clear(u64),
     /// Seals what has grown, as the thread beside the writers would.
     Seal,
     /// All that this thread would do.
@@ -84,6 +99,9 @@ impl Step {
                     point.extra = extra.then_some(*version);
                 }
             }
+            Self::Exclude(_, ids) if ids.is_empty() => {}
+            Self::Exclude(set, ids) => state.sets.entry(*set).or_default().extend(ids.clone()),
+            Self::Clear(set) => drop(state.sets.remove(set)),
             Self::AddColumn => state.extra = true,
             Self::Together(_) | Self::During(..) => unreachable!("several calls"),
             Self::Seal
@@ -333,6 +351,11 @@ pub(super) fn call(collection: &Collection, step: &Step) -> Result<()> {
             collection.delete(&ids).map(drop)
         }
         Step::Update(ids, version) => update(collection, ids, *version),
+        Step::Exclude(set, ids) => {
+            let ids = data::ids(collection.config().id_type, ids.clone());
+            collection.add_exclusions(&set_name(*set), &ids, None)
+        }
+        Step::Clear(set) => collection.clear_exclusions(&set_name(*set)),
         Step::Seal => collection.seal(),
         Step::Upkeep => collection.upkeep(),
         Step::Optimize => collection.optimize(&Progress::new()),

@@ -23,6 +23,7 @@ pub(crate) enum FileKind {
     Segment,
     Tombstones,
     Attributes,
+    Exclusions,
     /// Its length changes; the header states 0.
     Wal,
 }
@@ -34,6 +35,7 @@ impl FileKind {
             Self::Segment => *b"NEARSEG\0",
             Self::Tombstones => *b"NEARDEL\0",
             Self::Attributes => *b"NEARATT\0",
+            Self::Exclusions => *b"NEARSET\0",
             Self::Wal => *b"NEARWAL\0",
         }
     }

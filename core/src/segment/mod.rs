@@ -11,6 +11,7 @@ mod checked;
 mod filter;
 mod handle;
 mod ids;
+mod lookup;
 mod meta;
 mod reader;
 mod rows;

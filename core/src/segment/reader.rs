@@ -11,12 +11,13 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::attributes::{Column, ColumnParts, Ranked};
 use super::checked::Checked;
 use super::filter::IdFilter;
 use super::ids::{IdColumn, IdRef, check_offsets};
+use super::lookup::IdTable;
 use super::meta::SegmentMeta;
 use crate::codec;
 use crate::codes::Quantizer;
@@ -27,9 +28,11 @@ use crate::graph::{BuildOptions, Flat, IndexMeta, IndexView};
 use crate::manifest::Shape;
 use crate::memory::Room;
 use crate::originals::Originals;
-use crate::types::{Dtype, IdType, MemoryMode};
+use crate::types::{Dtype, IdType, Ids, MemoryMode};
 use crate::vfs::{Bytes, Expect};
 
+/// A segment gets a table of its ids once so many of its rows were looked up: one in so many.
+const TABLE_SHARE: usize = 32;
 /// Fewer rows than this are compared one by one.
 const FLAT_ROWS: u32 = 256;
 
@@ -58,6 +61,9 @@ pub(crate) struct Segment {
     filter: OnceLock<IdFilter>,
     /// Damage that reading all of it found.
     refused: OnceLock<Fault>,
+    /// Made once so many ids were looked up that it pays; `None` where it can't be.
+    lookup: OnceLock<Option<IdTable>>,
+    looked_up: AtomicUsize,
     /// Of rows in memory: made beside searches, which compare every row until it is there.
     flat: OnceLock<Flat>,
     flat_wanted: AtomicBool,
@@ -249,6 +255,8 @@ impl Segment {
             columns,
             filter: OnceLock::new(),
             refused: OnceLock::new(),
+            lookup: OnceLock::new(),
+            looked_up: AtomicUsize::new(0),
             flat: OnceLock::new(),
             flat_wanted: AtomicBool::new(false),
             table,
@@ -426,6 +434,23 @@ impl Segment {
         let rows = self.meta.rows;
         self.filter.get_or_init(|| IdFilter::new((0..rows).map(|s| ids.get(s)), rows as usize));
         self.finder()
+    }
+
+    /// Calls `each` with the slots of those of these ids that are there, dead or alive.
+    pub(crate) fn find_all(&self, wanted: &Ids, mut each: impl FnMut(u32)) -> Result<()> {
+        let ids = self.ids()?;
+        let before = self.looked_up.fetch_add(wanted.len(), Ordering::Relaxed);
+        let wanted = (0..wanted.len()).filter_map(|row| IdRef::at(wanted, row));
+        if before.saturating_add(wanted.size_hint().1.unwrap_or_default())
+            >= self.rows() as usize / TABLE_SHARE
+            && let Some(table) = self.lookup.get_or_init(|| IdTable::new(ids, self.rows()))
+        {
+            table.find(ids, wanted, each);
+            return Ok(());
+        }
+        let finder = self.finder()?;
+        wanted.filter_map(|id| finder.find(id)).for_each(&mut each);
+        Ok(())
     }
 
     /// Slots in ascending order of their ids.

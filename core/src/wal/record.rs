@@ -28,10 +28,15 @@ pub(crate) enum Kind {
     Delete,
     /// New values of some columns.
     Update,
+    /// Ids for an exclusion set.
+    Exclude,
+    /// An exclusion set that is emptied.
+    Clear,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Commit, Self::Upsert, Self::Delete, Self::Update];
+    const ALL: [Self; 6] =
+        [Self::Commit, Self::Upsert, Self::Delete, Self::Update, Self::Exclude, Self::Clear];
 
     fn code(self) -> u32 {
         Self::ALL.iter().position(|k| *k == self).unwrap_or_default() as u32 + 1

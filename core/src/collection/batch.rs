@@ -1,0 +1,104 @@
+//! Many queries at once: who is eligible may differ from one to the next. Queries that share it
+//! are answered together.
+
+use std::collections::HashMap;
+
+use rayon::prelude::*;
+
+use super::plan::{Narrowed, Plan};
+use super::search::{Answered, answers_to, collect};
+use super::{Place, Shared, View, pool};
+use crate::config::SearchRequest;
+use crate::error::{Error, Result};
+use crate::results::SearchResults;
+
+/// Answers these queries, `left_out` (empty, or one a query) not being eligible for its own.
+pub(super) fn search(
+    shared: &Shared,
+    view: &View,
+    vectors: &[f32],
+    left_out: &[Place],
+    request: &SearchRequest,
+) -> Result<SearchResults> {
+    let filters = &shared.filters;
+    let all = Narrowed::of(request);
+    let threads = request.threads.unwrap_or(usize::MAX);
+    if request.per_query.is_empty() && left_out.is_empty() {
+        let plan = Plan::new(view, request, &all, filters)?;
+        return collect(&plan, &answers_to(&plan, vectors, threads)?);
+    }
+    let dim = view.config.dim;
+    let queries = vectors.len() / dim;
+    if !request.per_query.is_empty() && request.per_query.len() != queries {
+        let expected = format!("{queries} conditions, one a query");
+        let found = request.per_query.len().to_string();
+        return Err(Error::invalid("per_query", expected, found, ""));
+    }
+    let groups = groups(request, queries);
+    let answer = |(narrowed, rows): &(Narrowed<'_>, Vec<usize>)| {
+        let plan = Plan::new(view, request, narrowed, filters)?;
+        answer_group(&plan, rows, vectors, left_out)
+    };
+    let answered: Result<Vec<Vec<(usize, Answered)>>> = if threads == 1 {
+        groups.iter().map(answer).collect()
+    } else {
+        let task = groups.len().div_ceil(threads).max(1);
+        pool()?.install(|| groups.par_iter().with_min_len(task).map(answer).collect())
+    };
+    let mut found: Vec<Answered> = Vec::new();
+    found.resize_with(queries, Answered::default);
+    for (row, answer) in answered?.into_iter().flatten() {
+        found[row] = answer;
+    }
+    // What is laid out doesn't depend on who was eligible.
+    let nobody = Narrowed { filter: None, exclude: None, exclude_sets: &[] };
+    collect(&Plan::new(view, request, &nobody, filters)?, &found)
+}
+
+/// Queries of one task.
+const TOGETHER: usize = 64;
+
+/// Queries for which the same points are eligible, at most [`TOGETHER`] a group.
+fn groups(request: &SearchRequest, queries: usize) -> Vec<(Narrowed<'_>, Vec<usize>)> {
+    let mut groups: Vec<(Narrowed<'_>, Vec<usize>)> = Vec::new();
+    let mut open: HashMap<(Option<&str>, &[String]), usize> = HashMap::new();
+    for row in 0..queries {
+        let conditions = request.per_query.get(row);
+        let narrowed =
+            conditions.map_or_else(|| Narrowed::of(request), |c| Narrowed::of_query(request, c));
+        // Lists of ids aren't compared: a query that has its own is a group.
+        let shared = conditions.is_none_or(|c| c.exclude.is_none());
+        let key = (narrowed.filter, narrowed.exclude_sets);
+        let group = open.get(&key).copied().filter(|at| shared && groups[*at].1.len() < TOGETHER);
+        if let Some(at) = group {
+            groups[at].1.push(row);
+            continue;
+        }
+        if shared {
+            open.insert(key, groups.len());
+        }
+        groups.push((narrowed, vec![row]));
+    }
+    groups
+}
+
+fn answer_group(
+    plan: &Plan<'_>,
+    rows: &[usize],
+    vectors: &[f32],
+    left_out: &[Place],
+) -> Result<Vec<(usize, Answered)>> {
+    let dim = plan.view.config.dim;
+    let query = |row: usize| &vectors[row * dim..(row + 1) * dim];
+    if left_out.is_empty() {
+        let together: Vec<f32> = rows.iter().flat_map(|row| query(*row)).copied().collect();
+        let answers = answers_to(plan, &together, 1)?;
+        return Ok(rows.iter().copied().zip(answers).collect());
+    }
+    let mut all = Vec::with_capacity(rows.len());
+    for row in rows {
+        let plan = plan.without(left_out[*row]);
+        all.extend(answers_to(&plan, query(*row), 1)?.into_iter().map(|found| (*row, found)));
+    }
+    Ok(all)
+}
