@@ -139,12 +139,11 @@ impl<'a> OneSet<'a> {
         if let Some(slots) = kept.get(&key).filter(|slots| self.now_us < slots.until_us) {
             return Ok(Some(slots));
         }
-        let (ids, until_us) = match self.ids.get() {
-            Some(ids) => ids,
-            None => {
-                let read = self.set.ids(self.now_us)?;
-                self.ids.get_or_init(|| read)
-            }
+        let (ids, until_us) = if let Some(ids) = self.ids.get() {
+            ids
+        } else {
+            let read = self.set.ids(self.now_us)?;
+            self.ids.get_or_init(|| read)
         };
         let rows = handle.segment.rows();
         let mut slots = Slots::Few(Vec::new());

@@ -168,26 +168,28 @@ fn leave_out(
                 return (None, few);
             };
             let mut slots = passing.slots.clone();
-            few.iter().for_each(|slot| slots.set(*slot, false));
+            for slot in few {
+                slots.set(slot, false);
+            }
             let count = slots.count();
             (Some(Arc::new(Passing { slots, count })), Vec::new())
         }
         Some(Slots::Many(excluded)) => {
-            let mut slots = match passing {
-                Some(passing) => passing.slots.clone(),
-                None => {
-                    let mut alive = Bitmap::all(handle.segment.rows());
-                    if let Some(dead) = &handle.dead {
-                        alive.remove(dead.words());
-                    }
-                    alive
-                }
-            };
+            let mut slots = passing.map_or_else(|| alive(handle), |p| p.slots.clone());
             slots.remove(excluded.words());
             let count = slots.count();
             (Some(Arc::new(Passing { slots, count })), Vec::new())
         }
     }
+}
+
+/// The slots that are alive.
+fn alive(handle: &SegmentHandle) -> Bitmap {
+    let mut alive = Bitmap::all(handle.segment.rows());
+    if let Some(dead) = &handle.dead {
+        alive.remove(dead.words());
+    }
+    alive
 }
 
 fn check_space(config: &CollectionConfig, request: &SearchRequest) -> Result<()> {

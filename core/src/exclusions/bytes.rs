@@ -62,7 +62,9 @@ mod tests {
     fn numbers_come_back() {
         let numbers = [0, 1, 127, 128, 300, 1 << 35, u64::MAX - 1, u64::MAX];
         let mut bytes = Vec::new();
-        numbers.iter().for_each(|n| put(*n, &mut bytes));
+        for number in numbers {
+            put(number, &mut bytes);
+        }
         let mut reader = Reader(&bytes);
         assert!(numbers.iter().all(|n| reader.number() == Some(*n)) && reader.is_empty());
         assert_eq!(Reader(&[0x80]).number(), None);

@@ -231,7 +231,9 @@ mod tests {
     fn sets_are_what_a_map_says() {
         let mut state = 7_u64;
         let mut dice = |n: u64| {
-            state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % n
         };
         let mut model: BTreeMap<(String, u64), i64> = BTreeMap::new();
