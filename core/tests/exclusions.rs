@@ -201,9 +201,13 @@ fn a_row_of_a_batch_equals_the_same_search_alone() {
     let rows = 60;
     let queries = components(rows, DIM, 12);
     let conditions = |row: usize| Conditions {
-        filter: (row % 3 > 0).then(|| format!("id >= {}", row % 3 * 500)),
-        exclude: (row % 4 == 0).then(|| ids(IdType::U64, 0..row as u64 * 30)),
-        exclude_sets: if row % 2 == 0 { vec![format!("user:{}", row % 5)] } else { vec![] },
+        filter: (!row.is_multiple_of(3)).then(|| format!("id >= {}", row % 3 * 500)),
+        exclude: row.is_multiple_of(4).then(|| ids(IdType::U64, 0..row as u64 * 30)),
+        exclude_sets: if row.is_multiple_of(2) {
+            vec![format!("user:{}", row % 5)]
+        } else {
+            vec![]
+        },
     };
     let mut request = SearchRequest::new(7);
     request.per_query = (0..rows).map(conditions).collect();
