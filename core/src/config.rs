@@ -219,6 +219,11 @@ pub struct SearchRequest {
     pub cap: Option<Cap>,
     /// Prefers fresh points.
     pub decay: Option<Decay>,
+    /// Hits less similar than this are dropped afterwards. With `k` = [`K_MAX`] the results have only as
+    /// many places as the longest row takes: a search by distance.
+    pub min_score: Option<f64>,
+    /// The search is given up after this time, with [`Error::Deadline`].
+    pub timeout: Option<Duration>,
     /// Attribute columns to return.
     pub with_attributes: Vec<String>,
     /// Whether to return the vectors.
@@ -240,6 +245,8 @@ impl SearchRequest {
             per_query: Vec::new(),
             cap: None,
             decay: None,
+            min_score: None,
+            timeout: None,
             with_attributes: Vec::new(),
             with_vectors: false,
             threads: None,
@@ -282,6 +289,9 @@ impl SearchRequest {
                     "",
                 ));
             }
+        }
+        if self.min_score.is_some_and(f64::is_nan) {
+            return Err(Error::invalid("min_score", "a number", "NaN", ""));
         }
         if self.threads == Some(0) {
             return Err(Error::invalid("threads", "at least 1", "0", "leave it out for all"));

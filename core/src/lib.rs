@@ -31,7 +31,7 @@ mod types;
 mod vfs;
 mod wal;
 
-pub use collection::Collection;
+pub use collection::{Collection, Examples};
 pub use config::{
     Cap, CollectionConfig, Conditions, Decay, Effort, ImportOptions, LoadOptions, LoadReport, Mode,
     OpenOptions, Progress, SearchRequest,

@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 use crate::config::{CreateArguments, ImportArguments, open_options};
 use crate::convert::{self, Matrix};
 use crate::errors::OrRaise;
+use crate::examples::{Given, Pair, Read};
 use crate::handle::Handle;
 use crate::load::LoadArguments;
 use crate::request::SearchArguments;
@@ -133,6 +134,25 @@ impl Collection {
         wait::run(py, &Watcher::default(), |_| collection.delete_where(r#where))
     }
 
+    /// Adds ids to an exclusion set, for so many microseconds or for good.
+    fn exclude(
+        &self,
+        py: Python<'_>,
+        set: &str,
+        ids: &Bound<'_, PyAny>,
+        ttl_us: Option<u64>,
+    ) -> PyResult<()> {
+        let collection = self.handle.to_write("exclusions.add").or_raise(py)?;
+        let ids = convert::ids(py, "ids", collection.config().id_type, ids)?;
+        let ttl = ttl_us.map(Duration::from_micros);
+        wait::run(py, &Watcher::default(), |_| collection.add_exclusions(set, &ids, ttl))
+    }
+
+    fn clear_exclusions(&self, py: Python<'_>, set: &str) -> PyResult<()> {
+        let collection = self.handle.to_write("exclusions.clear").or_raise(py)?;
+        wait::run(py, &Watcher::default(), |_| collection.clear_exclusions(set))
+    }
+
     fn update(
         &self,
         py: Python<'_>,
@@ -216,6 +236,50 @@ impl Collection {
         let queries = matrix.vectors(py)?;
         let results = py.detach(|| collection.search(&queries, &request)).or_raise(py)?;
         Ok(SearchResults::new(results, config.dim))
+    }
+
+    /// More like these points.
+    fn search_ids(
+        &self,
+        py: Python<'_>,
+        ids: &Bound<'_, PyAny>,
+        arguments: SearchArguments<'_>,
+    ) -> PyResult<SearchResults> {
+        let collection = self.handle.to_read("search_ids").or_raise(py)?;
+        let config = collection.config();
+        let request: SearchRequest = arguments.parse(py, config.id_type)?;
+        let ids = convert::ids(py, "ids", config.id_type, ids)?;
+        let results = py.detach(|| collection.search_ids(&ids, &request)).or_raise(py)?;
+        Ok(SearchResults::new(results, config.dim))
+    }
+
+    /// More like what is liked and less like what is not: ids or vectors each.
+    fn recommend(
+        &self,
+        py: Python<'_>,
+        positive: Pair<'_>,
+        negative: Option<Pair<'_>>,
+        arguments: SearchArguments<'_>,
+    ) -> PyResult<SearchResults> {
+        let collection = self.handle.to_read("recommend").or_raise(py)?;
+        let config = collection.config();
+        let request: SearchRequest = arguments.parse(py, config.id_type)?;
+        let positive = Given::new(py, "positive", &config, positive)?;
+        let negative =
+            negative.map(|given| Given::new(py, "negative", &config, given)).transpose()?;
+        let (liked, others) =
+            (positive.read(py)?, negative.as_ref().map(|given| given.read(py)).transpose()?);
+        let results = py.detach(|| {
+            let others = others.as_ref().map(Read::examples);
+            collection.recommend(liked.examples(), others, &request)
+        });
+        Ok(SearchResults::new(results.or_raise(py)?, config.dim))
+    }
+
+    /// Makes a path an alias of a collection.
+    #[staticmethod]
+    fn set_alias(py: Python<'_>, alias: &str, path: &str) -> PyResult<()> {
+        py.detach(|| nearfield::Collection::set_alias(alias, path)).or_raise(py)
     }
 
     /// A table and, for each id, whether it was found.

@@ -8,6 +8,7 @@ mod collection;
 mod config;
 mod convert;
 mod errors;
+mod examples;
 mod handle;
 mod load;
 mod request;

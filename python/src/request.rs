@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nearfield::{Cap, Decay, Effort, Error, IdType, Result, SearchRequest};
+use nearfield::{Cap, Conditions, Decay, Effort, Error, IdType, Result, SearchRequest};
 use pyo3::prelude::*;
 
 use crate::convert;
@@ -13,16 +13,40 @@ use crate::errors::OrRaise;
 pub struct SearchArguments<'py>(
     usize,
     EffortArguments,
-    Option<String>,
-    Option<Bound<'py, PyAny>>,
+    Narrowed<'py>,
+    Option<Vec<Narrowed<'py>>>,
     Option<String>,
     Option<usize>,
     Option<DecayArguments>,
     Vec<String>,
     bool,
-    Option<usize>,
+    LimitArguments,
     Option<String>,
 );
+
+/// Threads, least similarity, microseconds that the search may take.
+#[derive(FromPyObject)]
+pub struct LimitArguments(Option<usize>, Option<f64>, Option<u64>);
+
+/// Who is eligible: a filter, ids to leave out, names of sets of such ids.
+#[derive(FromPyObject)]
+pub struct Narrowed<'py>(Option<String>, Option<Bound<'py, PyAny>>, Vec<String>);
+
+impl Narrowed<'_> {
+    /// `of_query` says which query it is of, if of one only.
+    fn parse(
+        self,
+        py: Python<'_>,
+        id_type: IdType,
+        of_query: Option<usize>,
+    ) -> PyResult<Conditions> {
+        let Self(filter, exclude, exclude_sets) = self;
+        let argument = || of_query.map_or("exclude".to_owned(), |row| format!("exclude[{row}]"));
+        let exclude =
+            exclude.map(|ids| convert::ids(py, &argument(), id_type, &ids)).transpose()?;
+        Ok(Conditions { filter, exclude, exclude_sets })
+    }
+}
 
 /// The dial: recall, ef, exact.
 #[derive(FromPyObject)]
@@ -38,24 +62,26 @@ impl SearchArguments<'_> {
         let Self(
             k,
             EffortArguments(recall, ef, exact),
-            filter,
-            exclude,
+            narrowed,
+            each,
             group_by,
             max_per_group,
             decay,
             with_attributes,
             with_vectors,
-            threads,
+            LimitArguments(threads, min_score, timeout_us),
             space,
         ) = self;
         let mut request = SearchRequest::new(k);
         request.effort = effort(recall, ef, exact).or_raise(py)?;
-        request.filter = filter;
+        let all = narrowed.parse(py, id_type, None)?;
+        (request.filter, request.exclude) = (all.filter, all.exclude);
+        request.exclude_sets = all.exclude_sets;
+        let each = each.unwrap_or_default().into_iter().enumerate();
+        let each = each.map(|(row, of)| of.parse(py, id_type, Some(row)));
+        request.per_query = each.collect::<PyResult<_>>()?;
         request.cap = cap(group_by, max_per_group).or_raise(py)?;
         request.space = space.as_deref().map(str::parse).transpose().or_raise(py)?;
-        if let Some(exclude) = &exclude {
-            request.exclude = Some(convert::ids(py, "exclude", id_type, exclude)?);
-        }
         request.decay = decay.map(|DecayArguments(column, half_life, origin_us, weight)| Decay {
             column,
             half_life: Duration::from_micros(half_life),
@@ -65,6 +91,8 @@ impl SearchArguments<'_> {
         request.with_attributes = with_attributes;
         request.with_vectors = with_vectors;
         request.threads = threads;
+        request.min_score = min_score;
+        request.timeout = timeout_us.map(Duration::from_micros);
         Ok(request)
     }
 }

@@ -27,14 +27,6 @@ pub fn of_points(collection: &Collection, ids: &Ids) -> Result<Vec<Vec<f32>>> {
     rows.collect()
 }
 
-/// The vector of the point with the only id of `ids`.
-///
-/// # Errors
-/// As [`of_points`].
-pub fn of_point(collection: &Collection, ids: &Ids) -> Result<Vec<f32>> {
-    Ok(of_points(collection, ids)?.pop().unwrap_or_default())
-}
-
 fn not_found(id: &PointId) -> Error {
     Error::Core(nearfield::Error::NotFound { what: "id", id: id.to_string() })
 }

@@ -12,12 +12,13 @@ use crate::config::SearchRequest;
 use crate::error::{Error, Result};
 use crate::results::SearchResults;
 
-/// Answers these queries, `left_out` (empty, or one a query) not being eligible for its own.
+/// Answers these queries. What `left_out` has for a query is not eligible for it; it is empty, or
+/// has an entry a query.
 pub(super) fn search(
     shared: &Shared,
     view: &View,
     vectors: &[f32],
-    left_out: &[Place],
+    left_out: &[Vec<Place>],
     request: &SearchRequest,
 ) -> Result<SearchResults> {
     let filters = &shared.filters;
@@ -25,7 +26,9 @@ pub(super) fn search(
     let threads = request.threads.unwrap_or(usize::MAX);
     if request.per_query.is_empty() && left_out.is_empty() {
         let plan = Plan::new(view, request, &all, filters)?;
-        return collect(&plan, &answers_to(&plan, vectors, threads)?);
+        let mut found = answers_to(&plan, vectors, threads)?;
+        keep_similar(request, &mut found);
+        return collect(&plan, &found);
     }
     let dim = view.config.dim;
     let queries = vectors.len() / dim;
@@ -50,9 +53,19 @@ pub(super) fn search(
     for (row, answer) in answered?.into_iter().flatten() {
         found[row] = answer;
     }
+    keep_similar(request, &mut found);
     // What is laid out doesn't depend on who was eligible.
     let nobody = Narrowed { filter: None, exclude: None, exclude_sets: &[] };
     collect(&Plan::new(view, request, &nobody, filters)?, &found)
+}
+
+/// Drops what is less similar than was asked for.
+fn keep_similar(request: &SearchRequest, found: &mut [Answered]) {
+    if let Some(least) = request.min_score {
+        for (hits, _) in found {
+            hits.retain(|(_, hit)| hit.similarity >= least);
+        }
+    }
 }
 
 /// Queries of one task.
@@ -86,7 +99,7 @@ fn answer_group(
     plan: &Plan<'_>,
     rows: &[usize],
     vectors: &[f32],
-    left_out: &[Place],
+    left_out: &[Vec<Place>],
 ) -> Result<Vec<(usize, Answered)>> {
     let dim = plan.view.config.dim;
     let query = |row: usize| &vectors[row * dim..(row + 1) * dim];
@@ -97,7 +110,7 @@ fn answer_group(
     }
     let mut all = Vec::with_capacity(rows.len());
     for row in rows {
-        let plan = plan.without(left_out[*row]);
+        let plan = plan.without(&left_out[*row]);
         all.extend(answers_to(&plan, query(*row), 1)?.into_iter().map(|found| (*row, found)));
     }
     Ok(all)

@@ -28,7 +28,7 @@ pub(super) fn calibrate(
     let shared = &collection.shared;
     shared.check_writable("calibrate")?;
     let config = collection.config();
-    let queries = sample(&checked_queries(&config, queries)?, config.dim)?;
+    let queries = sample(&checked_queries("queries", &config, queries)?, config.dim)?;
     // A merge would take away what is learned on.
     let _merging = shared.begin_merge();
     let base = shared.view("calibrate")?;

@@ -7,6 +7,7 @@
 //! when segments are merged ([`merge`]), by threads beside the writers
 //! ([`worker`], [`upkeep`]).
 
+mod alias;
 mod batch;
 mod calibrate;
 mod commit;
@@ -32,6 +33,7 @@ mod pool;
 mod refresh;
 mod scrub;
 mod search;
+mod similar;
 mod snapshot;
 mod spool;
 mod state;
@@ -70,6 +72,7 @@ use worker::Role;
 use worker::Worker;
 
 pub(crate) use pool::pool;
+pub use similar::Examples;
 pub(crate) use view::{Place, View};
 
 /// An open collection. Shared by reference between threads; every method takes `&self`.
@@ -205,7 +208,17 @@ impl Collection {
         import::hnsw_rs(dump.as_ref(), path, options, progress)
     }
 
-    /// Opens a collection.
+    /// Makes a path an alias of a collection, in one step whatever it led to before: opening it opens
+    /// the collection. Who has the one open that it led to keeps it. The path is a small file then.
+    ///
+    /// # Errors
+    /// [`Error::CollectionNotFound`] where `collection` is none; [`Error::AlreadyExists`] where `alias`
+    /// is something else than an alias.
+    pub fn set_alias(alias: impl AsRef<Path>, collection: impl AsRef<Path>) -> Result<()> {
+        alias::set(alias.as_ref(), collection.as_ref())
+    }
+
+    /// Opens a collection, by its path or by an alias.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self> {
         open::open(path.as_ref(), options)
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::alias;
 use super::commit::{Committer, Garbage, Swap, swap_current};
 use super::filters::Filters;
 use super::group::Group;
@@ -134,7 +135,8 @@ fn lock(directory: &Directory) -> Result<Lock> {
 }
 
 pub(super) fn open(path: &Path, options: OpenOptions) -> Result<Collection> {
-    open_in(Arc::new(OsVfs), path, options)?.with_worker()
+    let path = alias::resolve(&OsVfs, path);
+    open_in(Arc::new(OsVfs), &path, options)?.with_worker()
 }
 
 /// [`open`] on a file system of choice, without a thread that seals and merges.

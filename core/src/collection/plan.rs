@@ -1,6 +1,7 @@
 //! A request checked against a view, resolved once for all queries.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::excluded::{Slots, excluded};
 use super::expiry::clock_us;
@@ -27,6 +28,24 @@ pub(super) struct SegmentPlan<'a> {
     pub(super) group: Option<Column<'a>>,
 }
 
+impl SegmentPlan<'_> {
+    /// Leaves out one more slot.
+    fn leave_out(&mut self, handle: &SegmentHandle, slot: u32) {
+        if let Some(passing) = &self.passing {
+            if passing.slots.contains(slot) {
+                let mut slots = passing.slots.clone();
+                slots.set(slot, false);
+                let count = passing.count - 1;
+                self.passing = Some(Arc::new(Passing { slots, count }));
+            }
+        } else if let Err(at) = self.excluded.binary_search(&slot)
+            && handle.is_alive(slot)
+        {
+            self.excluded.insert(at, slot);
+        }
+    }
+}
+
 /// A request over a view.
 #[derive(Clone)]
 pub(super) struct Plan<'a> {
@@ -35,6 +54,8 @@ pub(super) struct Plan<'a> {
     pub(super) segments: Vec<SegmentPlan<'a>>,
     /// Names and positions of the columns to return.
     pub(super) columns: Vec<(&'a str, usize)>,
+    /// When the search is to be given up.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// Who is eligible for some queries.
@@ -112,29 +133,32 @@ impl<'a> Plan<'a> {
                 Ok(SegmentPlan { ids, excluded, passing, scorer, group })
             })
             .collect();
-        Ok(Self { view, request, segments: segments?, columns: columns? })
+        let deadline = request.timeout.and_then(|time| Instant::now().checked_add(time));
+        Ok(Self { view, request, segments: segments?, columns: columns?, deadline })
     }
 
-    /// The same, but that one point is left out too.
-    pub(super) fn without(&self, place: Place) -> Self {
+    /// The same, but that these points are left out too.
+    pub(super) fn without(&self, places: &[Place]) -> Self {
         let mut plan = self.clone();
-        let handle = self.view.segments.get(place.segment as usize);
-        if let Some((part, handle)) = plan.segments.get_mut(place.segment as usize).zip(handle) {
-            let slot = place.slot;
-            if let Some(passing) = &part.passing {
-                if passing.slots.contains(slot) {
-                    let mut slots = passing.slots.clone();
-                    slots.set(slot, false);
-                    let count = passing.count - 1;
-                    part.passing = Some(Arc::new(Passing { slots, count }));
-                }
-            } else if let Err(at) = part.excluded.binary_search(&slot)
-                && handle.is_alive(slot)
-            {
-                part.excluded.insert(at, slot);
+        for place in places {
+            let handle = self.view.segments.get(place.segment as usize);
+            let part = plan.segments.get_mut(place.segment as usize);
+            if let Some((part, handle)) = part.zip(handle) {
+                part.leave_out(handle, place.slot);
             }
         }
         plan
+    }
+
+    /// Gives up where the time is over.
+    pub(super) fn check_time(&self) -> Result<()> {
+        match (self.deadline, self.request.timeout) {
+            (Some(deadline), Some(timeout)) if Instant::now() >= deadline => {
+                let allowed_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
+                Err(Error::Deadline { allowed_ms })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether the order of hits follows from similarity alone.
@@ -242,12 +266,13 @@ fn timestamp(config: &CollectionConfig, name: &str) -> Result<usize> {
 
 /// The queries as 32-bit floats, each checked.
 pub(super) fn checked_queries(
+    argument: &str,
     config: &CollectionConfig,
     queries: &Vectors<'_>,
 ) -> Result<Vec<f32>> {
     if queries.dim() != config.dim {
         return Err(Error::DimensionMismatch {
-            argument: "queries".into(),
+            argument: argument.into(),
             expected: config.dim,
             found: queries.dim(),
         });
@@ -257,7 +282,7 @@ pub(super) fn checked_queries(
         queries.copy_row(row, vector);
         if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
             return Err(Error::invalid(
-                format!("queries row {row}"),
+                format!("{argument} row {row}"),
                 "finite numbers",
                 format!("{} at component {at}", vector[at]),
                 "drop or repair the query",
@@ -265,7 +290,7 @@ pub(super) fn checked_queries(
         }
         if config.metric == Metric::Cosine && vector.iter().all(|v| *v == 0.0) {
             return Err(Error::invalid(
-                format!("queries row {row}"),
+                format!("{argument} row {row}"),
                 "a vector with a direction, as the metric is cosine",
                 "all zeros",
                 "drop the query",

@@ -13,7 +13,7 @@ use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey, cut};
 use crate::retrieval::{Asked, Eligible, Hit, Top, Walk, WalkScratch, better, scan};
-use crate::types::{EFFORT_MAX, IdType, Ids, PointId, Vectors};
+use crate::types::{EFFORT_MAX, IdType, Ids, K_MAX, PointId, Vectors};
 
 /// Rows that one task of a parallel scan compares.
 const SCAN_ROWS: u32 = 8_192;
@@ -46,7 +46,7 @@ impl Collection {
     /// The nearest points to each query.
     pub fn search(&self, queries: &Vectors<'_>, request: &SearchRequest) -> Result<SearchResults> {
         let view = self.view("search")?;
-        let vectors = checked_queries(&view.config, queries)?;
+        let vectors = checked_queries("queries", &view.config, queries)?;
         batch::search(&self.shared, &view, &vectors, &[], request)
     }
 }
@@ -80,6 +80,7 @@ fn answers(plan: &Plan<'_>, vectors: &[f32], parallel: bool) -> Result<Vec<Answe
     SCRATCH.with_borrow_mut(|(scratch, exact)| {
         let mut all = Vec::with_capacity(vectors.len() / dim);
         for vectors in vectors.chunks(TOGETHER * dim) {
+            plan.check_time()?;
             let count = vectors.len() / dim;
             if exact.len() < count {
                 exact.resize_with(count, exact::Query::default);
@@ -103,6 +104,7 @@ fn answer(
 ) -> Result<Vec<Answered>> {
     let mut all = vec![(Vec::new(), SearchCounters::default()); asked.len()];
     for (position, (handle, part)) in plan.view.segments.iter().zip(&plan.segments).enumerate() {
+        plan.check_time()?;
         let search = SegmentSearch { plan, handle, part, parallel };
         for ((found, counters), (hits, counted)) in all.iter_mut().zip(search.run(asked, scratch)?)
         {
@@ -267,18 +269,24 @@ impl SegmentSearch<'_> {
         let (rows, count) = (segment.originals(), segment.rows());
         let range = |slots: std::ops::Range<u32>| {
             let mut top = Top::new(k, self.part.ids);
-            let compared = scan(exact, &rows, slots, eligible, &self.part.scorer, &mut top);
-            (top.finish(), compared)
+            let mut compared = 0;
+            for start in slots.clone().step_by(SCAN_ROWS as usize) {
+                self.plan.check_time()?;
+                let part = start..start.saturating_add(SCAN_ROWS).min(slots.end);
+                compared += scan(exact, &rows, part, eligible, &self.part.scorer, &mut top);
+            }
+            Ok((top.finish(), compared))
         };
         if !self.parallel || count <= SCAN_ROWS {
-            return Ok(range(0..count));
+            return range(0..count);
         }
-        let parts: Vec<(Vec<Hit>, u64)> = pool()?.install(|| {
+        let parts: Result<Vec<(Vec<Hit>, u64)>> = pool()?.install(|| {
             (0..count.div_ceil(SCAN_ROWS))
                 .into_par_iter()
                 .map(|i| range(i * SCAN_ROWS..((i + 1) * SCAN_ROWS).min(count)))
                 .collect()
         });
+        let parts = parts?;
         let mut top = Top::new(k, self.part.ids);
         let mut compared = 0;
         for (hits, of_part) in parts {
@@ -306,9 +314,19 @@ fn merge(plan: &Plan<'_>, found: &mut Vec<Found>) {
     found.truncate(plan.request.k);
 }
 
+/// Places a query: `k`, but where a score decides how many there are.
+fn places(request: &SearchRequest, found: &[Answered]) -> usize {
+    match request.min_score {
+        Some(_) if request.k == K_MAX => {
+            found.iter().map(|(hits, _)| hits.len()).max().unwrap_or_default()
+        }
+        _ => request.k,
+    }
+}
+
 /// Lays hits out as the caller gets them.
 pub(super) fn collect(plan: &Plan<'_>, found: &[Answered]) -> Result<SearchResults> {
-    let (view, k) = (plan.view, plan.request.k);
+    let (view, k) = (plan.view, places(plan.request, found));
     let metric = view.config.metric;
     let places = found.len() * k;
     let mut results = SearchResults {

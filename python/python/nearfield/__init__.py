@@ -10,6 +10,7 @@
 
 from ._collection import (
     Collection,
+    alias,
     create,
     open,  # noqa: A004 - nearfield.open is the name
     restore,
@@ -37,6 +38,7 @@ from ._errors import (
     StorageError,
     UnsupportedVersionError,
 )
+from ._exclusions import Exclusions
 from ._import import import_hnsw_rs
 from ._recall import recall
 from ._report import Report
@@ -52,6 +54,7 @@ __all__ = [
     "DeadlineError",
     "Decay",
     "DimensionMismatchError",
+    "Exclusions",
     "FilterError",
     "InvalidArgumentError",
     "InvalidTypeError",
@@ -69,6 +72,7 @@ __all__ = [
     "Table",
     "UnsupportedVersionError",
     "__version__",
+    "alias",
     "create",
     "import_hnsw_rs",
     "open",

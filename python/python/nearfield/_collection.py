@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, Unpack
 
 import numpy as np
 
 from . import _checks, _core, _inputs
 from ._decay import Decay
+from ._eligible import ExcludeSets, Where
 from ._errors import InvalidArgumentError
+from ._exclusions import Exclusions
 from ._progress import bar
 from ._report import Report, html_table
+from ._request import SearchOptions, search_arguments
 from ._result import SearchResult
 from ._table import Table
 from ._times import duration_us
@@ -165,6 +168,28 @@ def restore(snapshot: PathLike, path: PathLike) -> None:
     _core.Collection.restore(_checks.path(snapshot, "snapshot"), _checks.path(path, "path"))
 
 
+def alias(alias: PathLike, path: PathLike) -> None:
+    """Make a path an alias of a collection, in one step whatever it led to before.
+
+    Opening the alias opens the collection. Who has the one open that it led to keeps it.
+
+    Parameters
+    ----------
+    alias : str or Path
+        A path that is free, or an alias already.
+    path : str or Path
+        Where the collection is.
+
+    Raises
+    ------
+    CollectionNotFoundError
+        If there is no collection at the path.
+    AlreadyExistsError
+        If something else than an alias is at `alias`.
+    """
+    _core.Collection.set_alias(_checks.path(alias, "alias"), _checks.path(path, "path"))
+
+
 class Collection:
     """An open collection of points: ids, vectors and attributes.
 
@@ -197,6 +222,11 @@ class Collection:
     def closed(self) -> bool:
         """Whether `close` was called."""
         return self._core.closed
+
+    @property
+    def exclusions(self) -> Exclusions:
+        """Named sets of ids that searches leave out, each id for its time."""
+        return Exclusions(self._core)
 
     @property
     def dim(self) -> int:
@@ -492,18 +522,21 @@ class Collection:
     def search(
         self,
         queries: Any,
-        k: int = 10,
+        k: int | None = None,
         *,
         recall: float | None = None,
         ef: int | None = None,
         exact: bool = False,
-        where: str | None = None,
+        where: Where = None,
         exclude: Any = None,
+        exclude_sets: ExcludeSets = None,
         group_by: str | None = None,
         max_per_group: int | None = None,
         decay: Decay | None = None,
+        min_score: float | None = None,
         with_attributes: Sequence[str] = (),
         with_vectors: bool = False,
+        timeout: str | float | timedelta | np.timedelta64 | None = None,
         threads: int | None = None,
         space: str | None = None,
     ) -> SearchResult:
@@ -513,29 +546,37 @@ class Collection:
         ----------
         queries : array_like of shape (n, dim) or (dim,)
             Types as in `upsert`. Results of one vector of shape (dim,) are one-dimensional.
-        k : int
-            Results a query, 1 to 10,000; fewer if fewer points are eligible.
+        k : int, default 10
+            Results a query, 1 to 10,000; fewer if fewer points are eligible. With `min_score`, not
+            given means all that are similar enough, at most 10,000.
         recall : float, optional
             Expected recall, above 0 and below 1; 0.95 if neither this, `ef` nor `exact` is given.
         ef : int, optional
             Size of the search beam: more is slower and finds more. At least k is used.
         exact : bool
             Whether to compare every eligible point.
-        where : str, optional
+        where : str or list of n str, optional
             A SQL condition on the attributes and the id, as in ``"subreddit IN ('aww', 'cats') AND
             score > 100"``: only points for which it is true are found. See ``docs/filters.md``.
-        exclude : array_like of ids, optional
-            Ids to leave out, for all queries; unknown ones are ignored.
+            This, `exclude` and `exclude_sets` take one value for all queries or a list of n.
+        exclude : array_like of ids, or list of n of them, optional
+            Ids to leave out; unknown ones are ignored.
+        exclude_sets : list of str, or list of n of them, optional
+            Names of exclusion sets whose ids to leave out; see `exclusions`.
         group_by : str, optional
             A ``keyword``, ``i64``, ``bool`` or ``timestamp`` column to cap results by.
         max_per_group : int, optional
             Most results with one value of `group_by`; null values are not capped.
         decay : Decay, optional
             Prefers fresh points.
+        min_score : float, optional
+            Hits with a smaller similarity are dropped from the list.
         with_attributes : list of str
             Columns to return.
         with_vectors : bool
             Whether to return the vectors.
+        timeout : float, str, datetime.timedelta or numpy.timedelta64, optional
+            Seconds, or a time as in ``"50ms"``: a search that takes longer is given up.
         threads : int, optional
             Most threads for a batch; by default all of the pool (``NEARFIELD_THREADS``).
         space : str, optional
@@ -553,31 +594,109 @@ class Collection:
             If `where` can't be understood, or compares what can't be compared; carets show where.
         InvalidArgumentError
             If an argument can't be used.
+        DeadlineError
+            If the search took longer than `timeout`.
         ClosedError
             If the handle was closed.
         """
         rows, one = _inputs.matrix(queries, self._dim, "queries", one=True)
-        if decay is not None and not isinstance(decay, Decay):
-            raise TypeError(f"decay: expected a nearfield.Decay, found {type(decay).__name__}")
-        # In the order of `SearchArguments` in Rust: a tuple is taken apart faster than a dict.
-        arguments = (
-            _checks.count(k, "k"),
-            (
-                None if recall is None else _checks.real(recall, "recall"),
-                None if ef is None else _checks.count(ef, "ef"),
-                _checks.flag(exact, "exact"),
-            ),
-            None if where is None else _checks.text(where, "where"),
-            None if exclude is None else _inputs.ids(exclude, "exclude"),
-            None if group_by is None else _checks.text(group_by, "group_by"),
-            None if max_per_group is None else _checks.count(max_per_group, "max_per_group"),
-            None if decay is None else decay._arguments(),
-            _checks.texts(with_attributes, "with_attributes"),
-            _checks.flag(with_vectors, "with_vectors"),
-            None if threads is None else _checks.count(threads, "threads"),
-            None if space is None else _checks.text(space, "space"),
-        )
-        return SearchResult(self._core.search(rows, arguments), one=one, dim=self._dim)
+        count = rows.shape[0] if isinstance(rows, np.ndarray) else None
+        options: SearchOptions = {
+            "recall": recall,
+            "ef": ef,
+            "exact": exact,
+            "where": where,
+            "exclude": exclude,
+            "exclude_sets": exclude_sets,
+            "group_by": group_by,
+            "max_per_group": max_per_group,
+            "decay": decay,
+            "min_score": min_score,
+            "with_attributes": with_attributes,
+            "with_vectors": with_vectors,
+            "timeout": timeout,
+            "threads": threads,
+            "space": space,
+        }
+        found = self._core.search(rows, search_arguments(k, count, **options))
+        return SearchResult(found, one=one, dim=self._dim)
+
+    def search_ids(
+        self, ids: Any, k: int | None = None, **options: Unpack[SearchOptions]
+    ) -> SearchResult:
+        """Find more like these points: one row an id. Each leaves itself out.
+
+        Parameters
+        ----------
+        ids : array_like of n ids
+            As in `upsert`.
+        k, **options
+            As in `search`.
+
+        Returns
+        -------
+        SearchResult
+
+        Raises
+        ------
+        NotFoundError
+            If an id names no point; the message names the first.
+        InvalidArgumentError, FilterError, DeadlineError, ClosedError
+            As in `search`.
+        """
+        given = _inputs.ids(ids, "ids")
+        count = len(given) if hasattr(given, "__len__") else None
+        found = self._core.search_ids(given, search_arguments(k, count, **options))
+        return SearchResult(found, one=False, dim=self._dim)
+
+    def recommend(
+        self,
+        positive: Any,
+        negative: Any = None,
+        k: int | None = None,
+        **options: Unpack[SearchOptions],
+    ) -> SearchResult:
+        """Find what is like some points and unlike others.
+
+        The query is the mean of `positive` minus the mean of `negative`; under cosine, of unit
+        vectors. Points that are given by id are left out.
+
+        Parameters
+        ----------
+        positive, negative : array_like of ids, or array_like of shape (n, dim)
+            Ids of points, or vectors.
+        k, **options
+            As in `search`.
+
+        Returns
+        -------
+        SearchResult
+            One row.
+
+        Raises
+        ------
+        NotFoundError
+            If an id names no point; the message names the first.
+        InvalidArgumentError
+            If `positive` is empty or both cancel out under cosine; else as in `search`.
+        """
+        liked = self._examples(positive, "positive")
+        others = None if negative is None else self._examples(negative, "negative")
+        found = self._core.recommend(liked, others, search_arguments(k, 1, **options))
+        return SearchResult(found, one=True, dim=self._dim)
+
+    def _examples(self, value: Any, argument: str) -> tuple[bool, Any]:
+        """Return whether these are ids, and they in a form for Rust."""
+        if isinstance(value, np.ndarray):
+            are_ids = value.ndim == 1 and value.dtype.kind in "iuOUT"
+        elif isinstance(value, list | tuple):
+            are_ids = all(isinstance(of, str | int | np.integer) for of in value)
+        else:
+            are_ids = True
+        if are_ids:
+            return True, _inputs.ids(value, argument)
+        rows, _ = _inputs.matrix(value, self._dim, argument, one=True)
+        return False, rows
 
     def get(self, ids: Any, *, with_vectors: bool = True) -> Table:
         """Fetch points by id.

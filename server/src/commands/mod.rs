@@ -1,6 +1,7 @@
 //! The command line: one file a command. A command reads its flags, calls the library and hands
 //! what it got to [`Output`].
 
+mod alias;
 mod args;
 mod bench;
 mod calibrate;
@@ -8,6 +9,7 @@ mod create;
 mod delete;
 mod demo;
 mod error;
+mod exclude;
 mod get;
 mod hits;
 mod import;
@@ -54,15 +56,17 @@ struct Cli {
 enum Command {
     Create(create::Args),
     Load(load::Args),
-    Search(search::Args),
+    Search(Box<search::Args>),
     Get(get::Args),
     Update(update::Args),
     Delete(delete::Args),
+    Exclude(exclude::Args),
     Optimize(optimize::Args),
     Calibrate(calibrate::Args),
     Import(import::Args),
     Snapshot(snapshot::Args),
     Restore(snapshot::RestoreArgs),
+    Alias(alias::Args),
     Stats(stats::Args),
     Verify(verify::Args),
     Bench(bench::Args),
@@ -101,11 +105,13 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Get(args) => get::run(args, &out),
         Command::Update(args) => update::run(args, &out),
         Command::Delete(args) => delete::run(args, &out),
+        Command::Exclude(args) => exclude::run(args, &out),
         Command::Optimize(args) => optimize::run(args, &out),
         Command::Calibrate(args) => calibrate::run(args, &out),
         Command::Import(args) => import::run(args, &out),
         Command::Snapshot(args) => snapshot::run(args, &out),
         Command::Restore(args) => snapshot::restore(args, &out),
+        Command::Alias(args) => alias::run(args, &out),
         Command::Stats(args) => stats::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Bench(args) => bench::run(args, &out),

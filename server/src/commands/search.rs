@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nearfield::{
-    Cap, Collection, Decay, EFFORT_MAX, Effort, Ids, K_MAX, SearchRequest, Space, Vectors,
+    Cap, Collection, Decay, EFFORT_MAX, Effort, Examples, Ids, K_MAX, SearchRequest, SearchResults,
+    Space, Vectors,
 };
 
 use super::{Result, args, hits, open};
@@ -48,6 +49,9 @@ pub struct Args {
     /// Ids to leave out; unknown ones are ignored
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     exclude: Vec<String>,
+    /// Exclusion sets whose ids to leave out
+    #[arg(long = "exclude-set", value_name = "NAME")]
+    exclude_sets: Vec<String>,
     /// Cap the hits with one value of this column
     #[arg(long, value_name = "COLUMN", requires = "max_per_group")]
     group_by: Option<String>,
@@ -57,6 +61,15 @@ pub struct Args {
     /// Prefer what is fresh; WEIGHT is 1 and ORIGIN the time of the request if not given
     #[arg(long, value_name = "COLUMN:HALF_LIFE[:WEIGHT[:ORIGIN]]", value_parser = args::decay)]
     decay: Option<Decay>,
+    /// Less like this point, which is left out
+    #[arg(long, value_name = "ID", requires = "like")]
+    unlike: Vec<String>,
+    /// Drop hits that are less similar than this
+    #[arg(long, value_name = "SIMILARITY", allow_hyphen_values = true)]
+    min_score: Option<f64>,
+    /// Give up after this time
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    timeout: Option<Duration>,
     /// The embedding space of the query; refused if the collection has another
     #[arg(long, value_name = "NAME@VERSION")]
     space: Option<Space>,
@@ -71,9 +84,9 @@ struct Query {
     /// A file of queries (.npy, .fvecs, .fbin, ...)
     #[arg(long, value_name = "FILE")]
     vector_file: Option<PathBuf>,
-    /// More like this point, which is left out
+    /// More like this point, which is left out; several: like their mean
     #[arg(long, value_name = "ID")]
-    like: Option<String>,
+    like: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -112,11 +125,13 @@ pub fn recall(text: &str) -> std::result::Result<f32, &'static str> {
 /// Runs the command.
 pub fn run(args: &Args, out: &Output) -> Result<()> {
     let collection = open(&args.path)?;
-    let mut exclude = args::ids(&args.exclude, collection.config().id_type)?;
-    let queries = queries(args, &collection, &mut exclude)?;
-    let request = request(args, exclude);
+    let request = request(args, args::ids(&args.exclude, collection.config().id_type)?);
+    let queries = queries(args)?;
     let start = Instant::now();
-    let results = collection.search(&queries, &request)?;
+    let results = match &queries {
+        Some(queries) => collection.search(queries, &request)?,
+        None => more_like(args, &collection, &request)?,
+    };
     let elapsed = start.elapsed();
     if out.is_json() {
         return Ok(out.json(&hits::to_json(&results, elapsed))?);
@@ -134,30 +149,37 @@ fn request(args: &Args, exclude: Ids) -> SearchRequest {
         space: args.space.clone(),
         filter: args.filter.clone(),
         exclude: Some(exclude).filter(|ids| !ids.is_empty()),
+        exclude_sets: args.exclude_sets.clone(),
         cap: cap.map(|(column, max)| Cap { group_by: column.clone(), max_per_group: max as usize }),
         decay: args.decay.clone(),
+        min_score: args.min_score,
+        timeout: args.timeout,
         with_attributes: args.with.clone(),
         with_vectors: args.with_vectors,
         ..SearchRequest::new(args.k as usize)
     }
 }
 
-/// The query vectors; the point of `--like` is added to what is left out.
-fn queries(args: &Args, collection: &Collection, exclude: &mut Ids) -> Result<Vectors<'static>> {
-    if let Some(id) = &args.query.like {
-        let ids = args::ids(std::slice::from_ref(id), collection.config().id_type)?;
-        let vector = vectors::of_point(collection, &ids)?;
-        match (exclude, ids) {
-            (Ids::U64(all), Ids::U64(ids)) => all.extend(ids),
-            (Ids::Str(all), Ids::Str(ids)) => all.extend(ids),
-            _ => {}
-        }
-        return vectors::single(vector);
-    }
+/// The query vectors; `None` if points are the query.
+fn queries(args: &Args) -> Result<Option<Vectors<'static>>> {
     if let Some(path) = &args.query.vector_file {
-        return vectors::of_file(path, args.row);
+        return vectors::of_file(path, args.row).map(Some);
     }
-    vectors::single(args.query.vector.clone().unwrap_or_default())
+    args.query.vector.clone().map(vectors::single).transpose()
+}
+
+/// Searches from the points of `--like` and `--unlike`.
+fn more_like(
+    args: &Args,
+    collection: &Collection,
+    request: &SearchRequest,
+) -> Result<SearchResults> {
+    let kind = collection.config().id_type;
+    let (like, unlike) = (args::ids(&args.query.like, kind)?, args::ids(&args.unlike, kind)?);
+    if like.len() == 1 && unlike.is_empty() {
+        return Ok(collection.search_ids(&like, request)?);
+    }
+    Ok(collection.recommend(Examples::Ids(&like), Some(Examples::Ids(&unlike)), request)?)
 }
 
 /// Three digits and a unit.
