@@ -138,19 +138,19 @@ impl Collection {
     fn exclude(
         &self,
         py: Python<'_>,
-        set: &str,
+        name: &str,
         ids: &Bound<'_, PyAny>,
         ttl_us: Option<u64>,
     ) -> PyResult<()> {
         let collection = self.handle.to_write("exclusions.add").or_raise(py)?;
         let ids = convert::ids(py, "ids", collection.config().id_type, ids)?;
         let ttl = ttl_us.map(Duration::from_micros);
-        wait::run(py, &Watcher::default(), |_| collection.add_exclusions(set, &ids, ttl))
+        wait::run(py, &Watcher::default(), |_| collection.add_exclusions(name, &ids, ttl))
     }
 
-    fn clear_exclusions(&self, py: Python<'_>, set: &str) -> PyResult<()> {
+    fn clear_exclusions(&self, py: Python<'_>, name: &str) -> PyResult<()> {
         let collection = self.handle.to_write("exclusions.clear").or_raise(py)?;
-        wait::run(py, &Watcher::default(), |_| collection.clear_exclusions(set))
+        wait::run(py, &Watcher::default(), |_| collection.clear_exclusions(name))
     }
 
     fn update(

@@ -114,7 +114,8 @@ def test_points_expire(posts: nf.Collection) -> None:
     values = {"score": [1, 2], "tag": ["x", "y"]}
     posts.upsert([1, 100], vectors, values, ttl="7d")
     times = posts.get([1, 2]).to_arrow()["expires_at"].to_pylist()
-    assert times[0] is not None and times[1] is None
+    assert times[0] is not None
+    assert times[1] is None
     assert len(posts) == 21
     past = np.array(["1970-01-02", "NaT"], dtype="datetime64[us]")
     posts.update([1, 100], {"expires_at": past})

@@ -86,7 +86,9 @@ def test_a_row_of_a_batch_equals_the_same_search_alone(
 
 def test_bad_input(posts: nf.Collection) -> None:
     queries = clustered(3, DIM)
-    with pytest.raises(nf.InvalidArgumentError, match="where: expected .* a list of 3.* list of 2"):
+    with pytest.raises(
+        nf.InvalidArgumentError, match=r"where: expected .* a list of 3.* list of 2"
+    ):
         posts.search(queries, where=["score > 1", "score > 2"])
     with pytest.raises(nf.FilterError, match="scor"):
         posts.search(queries, where=["score > 1", "scor > 2", None])

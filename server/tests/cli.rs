@@ -25,6 +25,8 @@ fn every_command_has_help_with_an_example() {
         "get",
         "update",
         "delete",
+        "exclude",
+        "alias",
         "optimize",
         "calibrate",
         "snapshot",
@@ -112,6 +114,30 @@ fn search_by_vector_file_and_point() {
     assert_eq!(ids(&found), ["near", "far", "north"]);
     let found = json(&["search", &path, "--like", "east", "--exclude", "near,unknown"]);
     assert_eq!(ids(&found), ["far", "north"]);
+}
+
+#[test]
+fn search_from_points_but_for_what_was_seen() {
+    let (dir, path) = loaded();
+    let like = ["search", &path, "--like", "east", "--like", "north", "--unlike", "far"];
+    assert_eq!(ids(&json(&like)), ["near"]);
+    let close = ["search", &path, "--like", "east", "--min-score", "0.95", "--timeout", "10s"];
+    assert_eq!(ids(&json(&close)), ["near"]);
+
+    let added = json(&["exclude", &path, "user:42:seen", "near", "unknown", "--ttl", "7d"]);
+    assert_eq!((&added["set"], &added["added"]), (&"user:42:seen".into(), &2.into()));
+    let seen = ["search", &path, "--like", "east", "--exclude-set", "user:42:seen"];
+    assert_eq!(ids(&json(&seen)), ["far", "north"]);
+    fails(&["exclude", &path, "user:42:seen"], 2, &["ID"]);
+    fails(&["exclude", &path, "user:42:seen", "near", "--ttl", "soon"], 2, &["--ttl"]);
+    assert_eq!(json(&["exclude", &path, "user:42:seen", "--clear"])["cleared"], true);
+    assert_eq!(ids(&json(&seen)).len(), 3);
+
+    let live = &dir.text("live.nf");
+    works(&["alias", live, &path]);
+    assert_eq!(ids(&json(&["search", live, "--like", "east", "-k", "1"])), ["near"]);
+    fails(&["alias", live, &dir.text("nothing")], 1, &["not a nearfield collection"]);
+    fails(&["alias", &path, live], 1, &["already exists"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Who is eligible: one filter and one list of exclusions for all queries, or one of each a query."""
+"""Who is eligible: a filter and exclusions for all queries, or for each."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ def narrowed(
     queries : int, optional
         Their number, if known.
     """
+    if where is None and exclude is None and exclude_sets is None:
+        return (None, None, []), None
     filters = where if isinstance(where, list | tuple) else None
     ids = exclude if _is_list_of_ids(exclude) else None
     sets = exclude_sets if _is_list_of_names(exclude_sets) else None

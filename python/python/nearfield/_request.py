@@ -38,6 +38,9 @@ class SearchOptions(TypedDict, total=False):
     space: str | None
 
 
+_KNOWN = frozenset(SearchOptions.__annotations__)
+
+
 def search_arguments(
     k: int | None, queries: int | None, **options: Unpack[SearchOptions]
 ) -> tuple[Any, ...]:
@@ -52,9 +55,9 @@ def search_arguments(
     **options
         As in `Collection.search`.
     """
-    unknown = options.keys() - SearchOptions.__annotations__
-    if unknown:
-        raise TypeError(f"expected the options of search, found {sorted(unknown)[0]!r}")
+    if not options.keys() <= _KNOWN:
+        unknown = sorted(options.keys() - _KNOWN)
+        raise TypeError(f"expected the options of search, found {unknown[0]!r}")
     of = options.get
     decay, floor, timeout = of("decay"), of("min_score"), of("timeout")
     recall, ef, threads = of("recall"), of("ef"), of("threads")
@@ -93,6 +96,6 @@ def _timeout_us(timeout: str | float | timedelta | np.timedelta64) -> int:
     seconds = _checks.real(timeout, "timeout")
     if not 0 < seconds < 1e9:
         raise InvalidArgumentError(
-            f"timeout: expected seconds above 0, or a time like \"50ms\", found {seconds}"
+            f'timeout: expected seconds above 0, or a time like "50ms", found {seconds}'
         )
     return max(1, round(seconds * 1e6))
