@@ -494,6 +494,11 @@ impl Collection {
         self.shared.seal()
     }
 
+    /// Names of all exclusion sets.
+    pub(crate) fn exclusion_names(&self) -> Result<Vec<String>> {
+        Ok(self.view("read")?.exclusions.names())
+    }
+
     /// The ids in an exclusion set.
     pub(crate) fn exclusions(&self, set: &str) -> Result<Ids> {
         let view = self.view("read")?;

@@ -55,7 +55,7 @@ const BUGS: &[(&str, Suite)] = &[
     ("ignore the checksum of a manifest", Suite::Damage),
     ("ignore the checksums of a segment's blocks", Suite::Damage),
     ("ignore the checksum of exclusion sets", Suite::Damage),
-    ("ignore the checksum of a record", Suite::Crashes),
+    ("ignore the checksum of a record", Suite::Damage),
     ("acknowledge before the log is synced", Suite::Crashes),
     ("apply a unit that was not closed", Suite::Crashes),
     ("forget the last unit of the log", Suite::Crashes),

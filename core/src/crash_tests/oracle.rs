@@ -69,6 +69,11 @@ pub(super) fn observe(collection: &Collection, end: u64) -> Result<State, String
             state.sets.insert(set, ids);
         }
     }
+    let known: Vec<String> = (0..SETS).map(set_name).collect();
+    let names = collection.exclusion_names().map_err(text)?;
+    if let Some(name) = names.iter().find(|name| !known.contains(name)) {
+        return Err(format!("an exclusion set {name:?} that nobody wrote"));
+    }
     check_search(collection, &state)?;
     Ok(state)
 }

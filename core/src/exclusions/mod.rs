@@ -97,6 +97,19 @@ impl Exclusions {
         })
     }
 
+    /// Names of all sets that something is said of.
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for run in &self.runs {
+            let mut cursor = run.cursor();
+            while cursor.advance().is_ok_and(|there| there) {
+                names.push(String::from_utf8_lossy(cursor.name()).into_owned());
+            }
+        }
+        names
+    }
+
     /// The set of this name; one that nobody wrote is empty.
     pub(crate) fn set(&self, name: &str) -> Result<Set<'_>> {
         let mut set = Set { of: self, entries: Vec::new(), version: 0 };
