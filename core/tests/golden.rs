@@ -7,7 +7,9 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{batch, config, every_kind_of_file, files, ids, open, rescore, source, upsert};
+use common::{
+    batch, config, every_kind_of_file, exclude, files, ids, open, rescore, source, upsert,
+};
 use nearfield::{
     Collection, CollectionConfig, Dtype, Effort, IdType, LoadOptions, Mode, Progress,
     SearchRequest, Vectors,
@@ -93,6 +95,7 @@ fn fill(collection: &Collection, id_type: IdType) {
         IdType::U64 => every_kind_of_file(collection),
         IdType::Str => {
             upsert(collection, 0, 90);
+            exclude(collection);
             collection.optimize(&Progress::new()).unwrap();
             upsert(collection, 3, 10);
             rescore(collection, 20, 30).unwrap();
@@ -125,7 +128,7 @@ fn write_fixtures() {
 #[test]
 fn collections_of_version_1_are_read() {
     for (name, id_type) in FIXTURES {
-        let kinds = ["wal/", "segments/", "tombstones/", "attributes/", "MANIFEST-", "CURRENT"];
+        let kinds = ["wal/", "segments/", "tombstones/", "attributes/", "exclusions/", "MANIFEST-"];
         let there = files(&fixture(name));
         assert!(kinds.iter().all(|kind| there.iter().any(|(file, _)| file.starts_with(kind))));
         let expected = Collection::in_memory(fixture_config(id_type)).unwrap();
@@ -141,6 +144,10 @@ fn collections_of_version_1_are_read() {
         };
         assert_eq!(found(&reader, &exact), found(&expected, &exact), "{name}");
         assert_eq!(found(&reader, &SearchRequest::new(10)), found(&reader, &exact), "{name}");
+        let sets = vec!["user:42:seen".to_owned(), "user:43:seen".to_owned()];
+        let rest = SearchRequest { exclude_sets: sets, ..exact.clone() };
+        assert_eq!(found(&reader, &rest), found(&expected, &rest), "{name}");
+        assert_ne!(found(&reader, &rest), found(&reader, &exact), "{name}");
         // A writer goes on with it.
         let dir = tempfile::tempdir().unwrap();
         let copy = dir.path().join("c");

@@ -125,6 +125,7 @@ pub fn rescore(collection: &Collection, from: u64, to: u64) -> nearfield::Result
 /// and replaced values, and a log.
 pub fn every_kind_of_file(collection: &Collection) {
     upsert(collection, 0, 1100);
+    exclude(collection);
     collection.optimize(&Progress::new()).unwrap();
     upsert(collection, 0, 30);
     rescore(collection, 40, 50).unwrap();
@@ -132,6 +133,14 @@ pub fn every_kind_of_file(collection: &Collection) {
     collection.load(source(vec![more]), &LoadOptions::default(), &Progress::new()).unwrap();
     upsert(collection, 30, 33);
     collection.delete(&ids(collection.config().id_type, 33, 35)).unwrap();
+}
+
+/// Adds to exclusion sets.
+pub fn exclude(collection: &Collection) {
+    let kind = collection.config().id_type;
+    collection.add_exclusions("user:42:seen", &ids(kind, 10, 40), None).unwrap();
+    collection.add_exclusions("user:43:seen", &ids(kind, 5, 9), None).unwrap();
+    collection.add_exclusions("user:43:seen", &ids(kind, 90, 99), None).unwrap();
 }
 
 /// What a file of rows `from..to` would hold: `id`, `vector` and the attributes.
@@ -169,7 +178,7 @@ pub fn open(path: &Path, mode: Mode) -> nearfield::Result<Collection> {
 /// Every file below a directory, by its name relative to it, but the lock.
 pub fn files(root: &Path) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
-    for directory in ["", "segments", "tombstones", "attributes", "wal"] {
+    for directory in ["", "segments", "tombstones", "attributes", "wal", "exclusions"] {
         for entry in std::fs::read_dir(root.join(directory)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
