@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, TypedDict, Unpack
 
@@ -58,7 +58,7 @@ def search_arguments(
     if not options.keys() <= _KNOWN:
         unknown = sorted(options.keys() - _KNOWN)
         raise TypeError(f"expected the options of search, found {unknown[0]!r}")
-    of = options.get
+    of: Callable[..., Any] = options.get
     decay, floor, timeout = of("decay"), of("min_score"), of("timeout")
     recall, ef, threads = of("recall"), of("ef"), of("threads")
     group_by, cap, space = of("group_by"), of("max_per_group"), of("space")
