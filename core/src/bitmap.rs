@@ -79,6 +79,27 @@ impl Bitmap {
         self.words.iter().map(|w| w.count_ones()).sum()
     }
 
+    /// How many slots it is a set of.
+    pub(crate) fn slots(&self) -> u32 {
+        self.slots
+    }
+
+    /// Number of slots in the set within a range.
+    pub(crate) fn count_in(&self, range: Range<u32>) -> usize {
+        let (start, end) = (range.start.min(self.slots), range.end.min(self.slots));
+        let below = |slot: u32| (1_u64 << (slot % 64)) - 1;
+        let word = |at: u32| self.words.get(at as usize / 64).copied().unwrap_or_default();
+        if start >= end {
+            return 0;
+        }
+        let (first, last) = (start as usize / 64, end as usize / 64);
+        let whole = self.words.get(first..last).unwrap_or_default();
+        let ones: u32 = whole.iter().map(|w| w.count_ones()).sum();
+        let before = (word(start) & below(start)).count_ones();
+        let after = (word(end) & below(end)).count_ones();
+        (ones + after - before) as usize
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.words.iter().all(|w| *w == 0)
     }
@@ -184,6 +205,7 @@ mod tests {
             for end in [0, 1, 63, 64, 65, 127, 128, 192, 299, 300, 400] {
                 let expected: Vec<u32> = (start..end).filter(|s| *s < 300).collect();
                 assert_eq!(all.iter(start..end).collect::<Vec<_>>(), expected, "{start}..{end}");
+                assert_eq!(all.count_in(start..end), expected.len(), "{start}..{end}");
             }
         }
     }

@@ -36,6 +36,8 @@ pub struct SearchResults {
 pub struct SearchCounters {
     /// Nodes expanded.
     pub hops: u64,
+    /// Nodes whose neighbours were looked at for eligible ones only.
+    pub peeks: u64,
     /// Codes scored.
     pub codes_scored: u64,
     /// Rows refined from their 8-bit codes.
@@ -47,6 +49,7 @@ pub struct SearchCounters {
 impl SearchCounters {
     pub(crate) fn add(&mut self, other: &Self) {
         self.hops += other.hops;
+        self.peeks += other.peeks;
         self.codes_scored += other.codes_scored;
         self.rows_refined += other.rows_refined;
         self.rows_rescored += other.rows_rescored;

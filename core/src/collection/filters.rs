@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::excluded::{self, SetSlots};
 use super::{SegmentHandle, lock};
@@ -12,6 +12,8 @@ use crate::bitmap::Bitmap;
 use crate::config::CollectionConfig;
 use crate::error::Result;
 use crate::filter::{Plan, compile};
+use crate::graph::regions::Regions;
+use crate::retrieval::way;
 use crate::segment::attributes::Patch;
 use crate::segment::{Dead, Segment};
 use crate::sync::Mutex;
@@ -23,11 +25,46 @@ const SET_BYTES: usize = 64 << 20;
 const PLANS: usize = 1_024;
 const SETS: usize = 8_192;
 
-/// The slots of a segment that are alive and pass a filter.
+/// The slots of a segment that can be results: alive, passing the filter if there is one, and not
+/// excluded.
 #[derive(Debug)]
 pub(super) struct Passing {
     pub(super) slots: Bitmap,
     pub(super) count: u32,
+    /// Where it differs from the slots.
+    nodes: OnceLock<Bitmap>,
+}
+
+impl Passing {
+    pub(super) fn new(slots: Bitmap) -> Self {
+        Self { count: slots.count(), slots, nodes: OnceLock::new() }
+    }
+
+    /// All that are alive.
+    fn alive(handle: &SegmentHandle) -> Self {
+        let mut slots = Bitmap::all(handle.segment.rows());
+        if let Some(dead) = &handle.dead {
+            slots.remove(dead.words());
+        }
+        Self::new(slots)
+    }
+
+    /// The same without some slots.
+    pub(super) fn without(&self, excluded: &[u32]) -> Self {
+        let mut slots = self.slots.clone();
+        for slot in excluded {
+            slots.set(*slot, false);
+        }
+        Self::new(slots)
+    }
+
+    /// The nodes of the index that stand for these slots.
+    pub(super) fn nodes(&self, regions: &Regions) -> &Bitmap {
+        if regions.twins().is_empty() {
+            return &self.slots;
+        }
+        self.nodes.get_or_init(|| way::nodes(&self.slots, regions))
+    }
 }
 
 /// A filter of one request.
@@ -44,8 +81,7 @@ impl Filter {
         if let Some(dead) = &handle.dead {
             slots.remove(dead.words());
         }
-        let count = slots.count();
-        Ok(Passing { slots, count })
+        Ok(Passing::new(slots))
     }
 }
 
@@ -78,7 +114,7 @@ type SetKey = [usize; 4];
 struct Set {
     passing: Arc<Passing>,
     /// Keep the addresses of the key from being given to others. What they point to may go.
-    _plan: Arc<Plan>,
+    _plan: Option<Arc<Plan>>,
     _segment: Weak<Segment>,
     _dead: Option<Weak<Dead>>,
     _patch: Option<Weak<Patch>>,
@@ -112,13 +148,17 @@ impl Filters {
         Ok(Filter { plan, now_us })
     }
 
-    /// The slots of a segment that are alive and pass.
-    pub(super) fn passing(&self, filter: &Filter, handle: &SegmentHandle) -> Result<Arc<Passing>> {
-        if filter.plan.uses_now() {
+    /// The slots of a segment that are alive and pass, if there is a filter.
+    pub(super) fn passing(
+        &self,
+        filter: Option<&Filter>,
+        handle: &SegmentHandle,
+    ) -> Result<Arc<Passing>> {
+        if let Some(filter) = filter.filter(|filter| filter.plan.uses_now()) {
             return Ok(Arc::new(filter.passing(handle)?));
         }
         let key = [
-            Arc::as_ptr(&filter.plan).addr(),
+            filter.map_or(0, |filter| Arc::as_ptr(&filter.plan).addr()),
             Arc::as_ptr(&handle.segment).addr(),
             handle.dead.as_ref().map_or(0, |dead| Arc::as_ptr(dead).addr()),
             handle.patch.as_ref().map_or(0, |patch| Arc::as_ptr(patch).addr()),
@@ -126,10 +166,14 @@ impl Filters {
         if let Some(set) = lock(&self.sets).get(&key) {
             return Ok(Arc::clone(&set.passing));
         }
-        let passing = Arc::new(filter.passing(handle)?);
+        let passing = match filter {
+            Some(filter) => filter.passing(handle)?,
+            None => Passing::alive(handle),
+        };
+        let passing = Arc::new(passing);
         let set = Set {
             passing: Arc::clone(&passing),
-            _plan: Arc::clone(&filter.plan),
+            _plan: filter.map(|filter| Arc::clone(&filter.plan)),
             _segment: Arc::downgrade(&handle.segment),
             _dead: handle.dead.as_ref().map(Arc::downgrade),
             _patch: handle.patch.as_ref().map(Arc::downgrade),

@@ -40,6 +40,7 @@ mod state;
 mod stats;
 mod upkeep;
 mod view;
+mod way;
 mod worker;
 mod write;
 

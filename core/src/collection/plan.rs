@@ -5,9 +5,8 @@ use std::time::Instant;
 
 use super::excluded::{Slots, excluded};
 use super::expiry::clock_us;
-use super::filters::{Filters, Passing};
+use super::filters::{Filter, Filters, Passing};
 use super::{Place, SegmentHandle, View};
-use crate::bitmap::Bitmap;
 use crate::config::{CollectionConfig, Conditions, Decay, SearchRequest};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -15,13 +14,16 @@ use crate::retrieval::Scorer;
 use crate::segment::{Column, IdColumn};
 use crate::types::{AttributeType, Ids, Vectors};
 
+/// So many excluded slots are walked past by looking for as many more results.
+const LISTED: usize = 32;
+
 /// One segment's part of a request.
 #[derive(Clone)]
 pub(super) struct SegmentPlan<'a> {
     pub(super) ids: IdColumn<'a>,
-    /// Excluded slots that are alive and pass the filter, ascending.
+    /// Excluded slots, ascending; none where there is a set.
     pub(super) excluded: Vec<u32>,
-    /// What passes the filter, if there is one.
+    /// What can be results; `None` for every slot but those excluded.
     pub(super) passing: Option<Arc<Passing>>,
     pub(super) scorer: Scorer<'a>,
     /// The column to group by.
@@ -33,10 +35,7 @@ impl SegmentPlan<'_> {
     fn leave_out(&mut self, handle: &SegmentHandle, slot: u32) {
         if let Some(passing) = &self.passing {
             if passing.slots.contains(slot) {
-                let mut slots = passing.slots.clone();
-                slots.set(slot, false);
-                let count = passing.count - 1;
-                self.passing = Some(Arc::new(Passing { slots, count }));
+                self.passing = Some(Arc::new(passing.without(&[slot])));
             }
         } else if let Err(at) = self.excluded.binary_search(&slot)
             && handle.is_alive(slot)
@@ -120,10 +119,8 @@ impl<'a> Plan<'a> {
             .segments
             .iter()
             .map(|handle| {
-                let passing =
-                    filter.as_ref().map(|filter| filters.passing(filter, handle)).transpose()?;
                 let excluded = excluded.as_mut().and_then(Iterator::next);
-                let (passing, excluded) = leave_out(handle, passing, excluded);
+                let (passing, excluded) = passing(filters, filter.as_ref(), handle, excluded)?;
                 let scorer = match decay {
                     Some((position, decay)) => scorer(column(handle, position)?, decay, now_us),
                     None => Scorer::Plain,
@@ -176,44 +173,31 @@ fn scorer<'a>(column: Column<'a>, decay: &Decay, now_us: i64) -> Scorer<'a> {
     }
 }
 
-/// What passes without what is excluded; without a filter, few excluded slots stay a list, ascending.
-fn leave_out(
+/// What can be results of a segment, as a set, unless that is nearly every slot: then nothing, and
+/// what is excluded stays listed, ascending.
+fn passing(
+    filters: &Filters,
+    filter: Option<&Filter>,
     handle: &SegmentHandle,
-    passing: Option<Arc<Passing>>,
     excluded: Option<Slots>,
-) -> (Option<Arc<Passing>>, Vec<u32>) {
-    match excluded {
-        None => (passing, Vec::new()),
-        Some(Slots::Few(mut few)) => {
-            let Some(passing) = passing else {
-                few.retain(|slot| handle.is_alive(*slot));
-                few.sort_unstable();
-                few.dedup();
-                return (None, few);
-            };
-            let mut slots = passing.slots.clone();
-            for slot in few {
-                slots.set(slot, false);
-            }
-            let count = slots.count();
-            (Some(Arc::new(Passing { slots, count })), Vec::new())
+) -> Result<(Option<Arc<Passing>>, Vec<u32>)> {
+    let is_set = filter.is_some() || handle.dead.is_some();
+    let passing = match excluded {
+        None if !is_set => return Ok((None, Vec::new())),
+        Some(Slots::Few(mut few)) if !is_set && few.len() <= LISTED => {
+            few.sort_unstable();
+            few.dedup();
+            return Ok((None, few));
         }
+        None => filters.passing(filter, handle)?,
+        Some(Slots::Few(few)) => Arc::new(filters.passing(filter, handle)?.without(&few)),
         Some(Slots::Many(excluded)) => {
-            let mut slots = passing.map_or_else(|| alive(handle), |p| p.slots.clone());
+            let mut slots = filters.passing(filter, handle)?.slots.clone();
             slots.remove(excluded.words());
-            let count = slots.count();
-            (Some(Arc::new(Passing { slots, count })), Vec::new())
+            Arc::new(Passing::new(slots))
         }
-    }
-}
-
-/// The slots that are alive.
-fn alive(handle: &SegmentHandle) -> Bitmap {
-    let mut alive = Bitmap::all(handle.segment.rows());
-    if let Some(dead) = &handle.dead {
-        alive.remove(dead.words());
-    }
-    alive
+    };
+    Ok((Some(passing), Vec::new()))
 }
 
 fn check_space(config: &CollectionConfig, request: &SearchRequest) -> Result<()> {

@@ -8,7 +8,6 @@ use super::plan::{Plan, SegmentPlan, checked_queries};
 use super::{Collection, Place, SegmentHandle, batch, pool};
 use crate::config::{Effort, SearchRequest};
 use crate::error::Result;
-use crate::graph::hop::Beam;
 use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey, cut};
@@ -17,21 +16,9 @@ use crate::types::{EFFORT_MAX, IdType, Ids, K_MAX, PointId, Vectors};
 
 /// Rows that one task of a parallel scan compares.
 const SCAN_ROWS: u32 = 8_192;
-/// Fewer eligible rows than this are scanned rather than walked to.
-const FEW: usize = 512;
-/// With a filter, at least so many more.
-const FILTERED_MORE: usize = 64;
-/// Rows that are compared in the time that it takes to expand one node.
-const HOP_ROWS: f64 = 8.0;
-/// So many slots that may not be returned are walked past by asking for as many more.
-const PASSED_MAX: usize = 512;
-
 thread_local! {
     static SCRATCH: RefCell<(WalkScratch, Vec<exact::Query>)> = RefCell::default();
 }
-
-/// Codes that are refined beyond twice the hits wanted, where rows are not indexed.
-const FLAT_MORE: usize = 48;
 
 /// Queries of a batch that one task answers together.
 const TOGETHER: usize = 16;
@@ -121,10 +108,10 @@ fn answer(
 }
 
 /// Queries over one segment.
-struct SegmentSearch<'a> {
-    plan: &'a Plan<'a>,
-    handle: &'a SegmentHandle,
-    part: &'a SegmentPlan<'a>,
+pub(super) struct SegmentSearch<'a> {
+    pub(super) plan: &'a Plan<'a>,
+    pub(super) handle: &'a SegmentHandle,
+    pub(super) part: &'a SegmentPlan<'a>,
     parallel: bool,
 }
 
@@ -145,10 +132,7 @@ impl SegmentSearch<'_> {
         if wanted == 0 {
             return Ok(vec![nothing; asked.len()]);
         }
-        let segment = &self.handle.segment;
-        let walked = segment.index().zip(self.beam(&eligible));
-        let Some((index, beam)) = walked.or_else(|| segment.flat().zip(self.width(&eligible)))
-        else {
+        let Some((index, way, more)) = self.way(&eligible) else {
             return asked.iter().map(|(_, exact)| self.compare_all(exact, &eligible)).collect();
         };
         let walk = Walk {
@@ -158,8 +142,8 @@ impl SegmentSearch<'_> {
             ids: self.part.ids,
             eligible: &eligible,
             k,
-            wanted: self.wanted(&eligible),
-            beam,
+            wanted: more,
+            way,
         };
         let answers = walk.run(asked, scratch).into_iter().zip(asked);
         answers
@@ -190,72 +174,6 @@ impl SegmentSearch<'_> {
             _ => self.scan(exact, k, eligible)?,
         };
         Ok((hits, SearchCounters { rows_rescored: compared, ..SearchCounters::default() }))
-    }
-
-    /// Results to look for so that `k` are left when those passed over are dropped.
-    fn wanted(&self, eligible: &Eligible<'_>) -> usize {
-        let k = self.plan.request.k;
-        if !eligible.is_filtered() {
-            return k + eligible.passed_over().min(PASSED_MAX);
-        }
-        // As many as hold k that pass, were they spread evenly, and some more.
-        let rows = self.handle.segment.rows() as usize;
-        let even = k * rows / eligible.count().max(1);
-        (even + even / 2).max(k + eligible.passed_over().min(FILTERED_MORE)).min(rows)
-    }
-
-    /// The beam for a walk; `None` to scan instead.
-    fn beam(&self, eligible: &Eligible<'_>) -> Option<Beam> {
-        let request = self.plan.request;
-        let curve = self.handle.curve()?;
-        let few = eligible.count() <= FEW.max(2 * request.k);
-        if !self.plan.is_plain() || few {
-            return None;
-        }
-        let rows = self.handle.segment.rows() as usize;
-        let wanted = self.wanted(eligible);
-        // What was asked for in addition counts as results; beyond it, and with a filter, those that
-        // are passed over are taken to be spread evenly.
-        let (k, spread) = if eligible.is_filtered() {
-            (request.k, eligible.passed_over())
-        } else {
-            (wanted, eligible.passed_over().saturating_sub(PASSED_MAX))
-        };
-        let effort = match request.effort {
-            Effort::Exact => return None,
-            Effort::Ef(ef) => ef.max(k),
-            Effort::Recall(recall) => curve.effort(k, recall),
-        };
-        let effort = effort as f64 * rows as f64 / (rows - spread).max(1) as f64;
-        let effort = effort.max(wanted as f64);
-        if eligible.is_filtered() && eligible.count() as f64 <= effort * HOP_ROWS {
-            return None;
-        }
-        let k = wanted;
-        // A beam of a good part of the segment costs more than the scan.
-        let most = (rows / 4).min(EFFORT_MAX);
-        let (effort, rank) = (effort as usize, curve.rank(k));
-        (effort <= most).then(|| Beam::of(effort, rank, curve.reach(k, effort)))
-    }
-
-    /// How many of the best codes to refine where there is no graph; `None` to compare all rows.
-    fn width(&self, eligible: &Eligible<'_>) -> Option<Beam> {
-        let rows = self.handle.segment.rows() as usize;
-        let alive = eligible.count().max(1);
-        if eligible.is_filtered() && alive < rows / 4 {
-            return None;
-        }
-        let wanted = self.wanted(eligible);
-        // With a filter, that takes those that are passed over into account, as is done below.
-        let k = if eligible.is_filtered() { self.plan.request.k } else { wanted };
-        let width = match self.plan.request.effort {
-            Effort::Exact => return None,
-            Effort::Ef(ef) => ef.max(2 * k + FLAT_MORE),
-            Effort::Recall(recall) if recall > 0.98 => 3 * k + 4 * FLAT_MORE,
-            Effort::Recall(_) => 2 * k + FLAT_MORE,
-        };
-        let width = ((width as f64 * rows as f64 / alive as f64) as usize).max(wanted);
-        (self.plan.is_plain() && width <= rows / 2).then(|| Beam::whole(width))
     }
 
     /// The best `k` by comparing every eligible row, best first; and how many were compared.

@@ -5,6 +5,7 @@
 //! candidate farther than a multiple of the k-th best is not expanded (Al-Jazzazi et al. 2025),
 //! so that easy queries end early and hard ones go on.
 
+use super::filtered;
 use super::pool::Pool;
 use super::search::Walk;
 use super::visited::Visited;
@@ -48,9 +49,15 @@ impl Beam {
 /// Buffers of a search, reused. One a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    visited: Visited,
+    pub(super) visited: Visited,
     pub(super) pool: Pool,
-    survivors: Vec<Candidate>,
+    pub(super) survivors: Vec<Candidate>,
+    /// Of a scan: the best so far, and a score that the next must exceed.
+    pub(super) best: Vec<Candidate>,
+    pub(super) threshold: f32,
+    /// Of a walk to eligible nodes: all that were scored on the way, and those found last.
+    pub(super) all: Vec<Candidate>,
+    pub(super) found: Vec<Candidate>,
     /// What a refinement kept, best first.
     pub(crate) refined: Vec<Candidate>,
     pub(crate) counters: SearchCounters,
@@ -59,7 +66,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     /// The best candidate to expand, if there is one worth it.
     #[inline(always)]
-    fn next(&mut self, query: &Query, beam: Beam) -> Option<u32> {
+    pub(super) fn next(&mut self, query: &Query, beam: Beam) -> Option<u32> {
         let best = self.pool.pop()?;
         if best.score() < self.pool.limit(query, beam) {
             return None;
@@ -71,7 +78,7 @@ impl Scratch {
     /// [`Self::next`], if it may be chosen before the hop at hand is scored: then its codes are
     /// asked for meanwhile.
     #[inline(always)]
-    fn next_early(&mut self, query: &Query, beam: Beam) -> Option<u32> {
+    pub(super) fn next_early(&mut self, query: &Query, beam: Beam) -> Option<u32> {
         if self.pool.is_settled(SETTLED) { self.next(query, beam) } else { None }
     }
 
@@ -255,18 +262,18 @@ impl Walk<'_> {
     }
 
     #[inline(always)]
-    fn reset(&self, beam: Beam, s: &mut Scratch) {
+    pub(super) fn reset(&self, beam: Beam, s: &mut Scratch) {
         s.visited.reset(self.rows);
         s.pool.reset(beam.width);
         s.counters = SearchCounters::default();
-        let places = self.places() + 8;
+        let places = self.places() + filtered::BATCH + 8;
         if s.survivors.len() < places {
             s.survivors.resize(places, Candidate(0));
         }
     }
 
     #[inline(always)]
-    fn prefetch_codes<K: Kernel>(&self, slots: &[u32]) {
+    pub(super) fn prefetch_codes<K: Kernel>(&self, slots: &[u32]) {
         // SAFETY: a prefetch never faults.
         unsafe { K::prefetch_records(self.records(), slots) };
     }
@@ -274,30 +281,48 @@ impl Walk<'_> {
     /// Scores the neighbours of the hop at hand and merges those that matter; asks for the codes
     /// ahead meanwhile: those given, or those of the hop after it.
     #[inline(always)]
-    fn score<K: Kernel, const BITS: usize>(
+    pub(super) fn score<K: Kernel, const BITS: usize>(
         &self,
         query: &Query,
         beam: Beam,
         ahead: &[u32],
         s: &mut Scratch,
     ) {
+        if s.visited.fresh().is_empty() {
+            let ahead = if ahead.is_empty() { s.visited.ahead() } else { ahead };
+            return self.prefetch_codes::<K>(ahead);
+        }
+        let threshold = s.pool.threshold().max(s.pool.limit(query, beam));
+        let count = self.score_above::<K, BITS>(query, threshold, ahead, s);
+        s.pool.merge(&mut s.survivors[..count]);
+    }
+
+    /// Scores the neighbours of the last hop; those above the threshold become the survivors.
+    /// Returns how many they are.
+    #[inline(always)]
+    pub(super) fn score_above<K: Kernel, const BITS: usize>(
+        &self,
+        query: &Query,
+        threshold: f32,
+        ahead: &[u32],
+        s: &mut Scratch,
+    ) -> usize {
         let fresh = s.visited.fresh();
         let ahead = if ahead.is_empty() { s.visited.ahead() } else { ahead };
         if fresh.is_empty() {
-            return self.prefetch_codes::<K>(ahead);
+            self.prefetch_codes::<K>(ahead);
+            return 0;
         }
         s.counters.codes_scored += fresh.len() as u64;
-        let threshold = s.pool.threshold().max(s.pool.limit(query, beam));
         let hop = Hop { slots: fresh, groups: s.visited.groups(), ahead };
         let (query, kept) = ((&query.code[..], &query.scoring), &mut s.survivors);
         // SAFETY: each slot is below `rows`, so its record is inside, with every block of the
         // code; the instruction set is that of the caller.
-        let count = unsafe { K::hop::<BITS>(query, self.records(), hop, threshold, kept) };
-        s.pool.merge(&mut s.survivors[..count]);
+        unsafe { K::hop::<BITS>(query, self.records(), hop, threshold, kept) }
     }
 
     #[inline(always)]
-    fn prefetch_edges<K: Kernel>(&self, slot: u32) {
+    pub(super) fn prefetch_edges<K: Kernel>(&self, slot: u32) {
         for line in self.edges_of(slot).chunks(16) {
             // SAFETY: a prefetch never faults.
             unsafe { K::prefetch(line.as_ptr().cast()) };

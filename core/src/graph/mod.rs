@@ -4,6 +4,7 @@
 mod build;
 pub(crate) mod calibrate;
 mod duplicates;
+pub(crate) mod filtered;
 mod flat;
 mod given;
 mod hnsw;
@@ -14,6 +15,7 @@ mod ordered;
 pub(crate) mod pool;
 mod prune;
 pub(crate) mod refine;
+pub(crate) mod regions;
 mod repair;
 mod reuse;
 pub(crate) mod search;
@@ -28,6 +30,7 @@ pub(crate) use given::Given;
 pub(crate) use ordered::{Ordered, Start};
 pub(crate) use reuse::Base;
 
+use crate::codes::pairs::Pairs;
 use crate::codes::{Layout, Quantizer, SpaceParams};
 use crate::curve::Curve;
 use crate::metric::Metric;
@@ -99,6 +102,12 @@ pub(crate) struct IndexView<'a> {
 }
 
 impl<'a> IndexView<'a> {
+    /// The regions of the walk.
+    pub(crate) fn regions(&self, walk: &search::Walk<'_>) -> regions::Regions {
+        let pairs = Pairs { layout: self.meta.layout(), codes: self.codes, refine: self.refine };
+        regions::Regions::learn(walk, pairs)
+    }
+
     /// The walk over these sections; `None` if their lengths don't fit, which [`IndexMeta::check`]
     /// rules out.
     pub(crate) fn walk(&self) -> Option<search::Walk<'a>> {

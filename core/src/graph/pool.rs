@@ -34,6 +34,13 @@ impl Pool {
         self.cursor = 0;
     }
 
+    /// Holds these, best first, and nothing else.
+    pub(crate) fn fill(&mut self, sorted: &[Candidate], capacity: usize) {
+        self.reset(capacity.max(sorted.len()));
+        self.entries[..sorted.len()].iter_mut().zip(sorted).for_each(|(e, c)| *e = c.0);
+        self.len = sorted.len();
+    }
+
     /// A score that a candidate must exceed to enter.
     #[inline(always)]
     pub(crate) fn threshold(&self) -> f32 {

@@ -16,6 +16,10 @@ pub(crate) struct Visited {
     /// Where those of the hop begin that is scored next, and where they end.
     fresh: usize,
     end: usize,
+    /// Nodes whose neighbours are known: see [`Self::open`].
+    open: Vec<u32>,
+    /// The same, a bit a slot.
+    opened: Vec<u64>,
 }
 
 impl Visited {
@@ -29,8 +33,10 @@ impl Visited {
                 self.words[*slot as usize / 64] = 0;
             }
         }
+        self.open.drain(..).for_each(|slot| self.opened[slot as usize / 64] = 0);
         if self.words.len() < words {
             self.words.resize(words, 0);
+            self.opened.resize(words, 0);
         }
         (self.slots, self.len) = (slots, 0);
         (self.fresh, self.end) = (0, 0);
@@ -74,7 +80,72 @@ impl Visited {
         self.len += count;
     }
 
-    /// What the last [`Self::add`] found new.
+    /// Adds, between [`Self::begin`] and [`Self::finish`], those of a node's neighbours whose bit is
+    /// set, unless they are known; returns how many. `bits` has one for each slot.
+    #[inline(always)]
+    pub(crate) fn peek(&mut self, node: u32, neighbours: &[u32], bits: &[u64]) -> usize {
+        assert!(bits.len() >= self.slots.div_ceil(64));
+        if !self.open(node) {
+            return 0;
+        }
+        self.reserve(neighbours.len());
+        let fresh = &mut self.seen[self.len..];
+        let mut count = 0;
+        for &neighbour in neighbours {
+            if neighbour as usize >= self.slots {
+                break;
+            }
+            let (at, shift) = (neighbour as usize / 64, neighbour % 64);
+            // SAFETY: `words` and `bits` have a bit for each slot below `slots`, and the neighbour
+            // is below.
+            let (word, passes) =
+                unsafe { (self.words.get_unchecked_mut(at), bits.get_unchecked(at) >> shift & 1) };
+            // The place is written in any case: no branch to mispredict.
+            fresh[count] = neighbour;
+            count += (!(*word >> shift) & passes) as usize;
+            *word |= passes << shift;
+        }
+        self.len += count;
+        self.end = self.len;
+        count
+    }
+
+    /// Notes that a node's neighbours are known; whether they were not.
+    #[inline(always)]
+    pub(crate) fn open(&mut self, node: u32) -> bool {
+        let Some(word) = self.opened.get_mut(node as usize / 64) else { return false };
+        let bit = 1 << (node % 64);
+        let unknown = *word & bit == 0;
+        *word |= bit;
+        self.open.push(node);
+        unknown
+    }
+
+    /// Begins a hop.
+    #[inline(always)]
+    pub(crate) fn begin(&mut self) {
+        (self.fresh, self.end) = (self.len, self.len);
+    }
+
+    /// Ends a hop: fills its last group.
+    #[inline(always)]
+    pub(crate) fn finish(&mut self) {
+        if self.len > self.fresh {
+            let last = self.seen[self.len - 1];
+            self.reserve(0);
+            self.seen[self.len..self.len + GROUP - 1].fill(last);
+        }
+    }
+
+    #[inline(always)]
+    fn reserve(&mut self, more: usize) {
+        let room = self.len + more + GROUP;
+        if self.seen.len() < room {
+            self.seen.resize((2 * room).max(1_024), 0);
+        }
+    }
+
+    /// What the last [`Self::add`] found new, or what was found since [`Self::begin`].
     #[inline(always)]
     pub(crate) fn fresh(&self) -> &[u32] {
         &self.seen[self.fresh..self.end]

@@ -61,16 +61,6 @@ impl<'a> Eligible<'a> {
         };
         alive - self.excluded.len()
     }
-
-    /// How many slots are not eligible.
-    pub(crate) fn passed_over(&self) -> usize {
-        self.rows as usize - self.count()
-    }
-
-    /// Whether there is a filter.
-    pub(crate) fn is_filtered(&self) -> bool {
-        self.passing.is_some()
-    }
 }
 
 #[cfg(test)]
@@ -90,8 +80,6 @@ mod tests {
             eligible.for_each(0..100, |slot| found.push(slot));
             assert_eq!(found.len(), eligible.count());
             assert_eq!(found, (0..100).filter(|s| eligible.contains(*s)).collect::<Vec<_>>());
-            assert_eq!(found.iter().any(|s| s % 2 == 1), !eligible.is_filtered());
-            assert_eq!(eligible.passed_over(), 100 - found.len());
         }
     }
 }

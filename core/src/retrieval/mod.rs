@@ -5,11 +5,14 @@ pub(crate) mod cap;
 mod eligible;
 mod scan;
 mod score;
+mod seek;
 mod top;
 mod walk;
+pub(crate) mod way;
 
 pub(crate) use eligible::Eligible;
 pub(crate) use scan::scan;
 pub(crate) use score::Scorer;
 pub(crate) use top::{Hit, Top, better};
 pub(crate) use walk::{Asked, Walk, WalkScratch};
+pub(crate) use way::{Target, Way};

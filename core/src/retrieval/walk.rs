@@ -3,7 +3,9 @@
 //! doubt.
 
 use super::eligible::Eligible;
+use super::seek::Seek;
 use super::top::{Hit, Top};
+use super::way::Way;
 use crate::codes;
 use crate::graph::IndexView;
 use crate::graph::hop::{Beam, Jobs, LANES, Lane, Scratch};
@@ -24,6 +26,8 @@ const AHEAD: usize = 4;
 #[derive(Debug, Default)]
 pub(crate) struct WalkScratch {
     lanes: [Lane; LANES],
+    slots: Vec<u32>,
+    regions: Vec<Candidate>,
 }
 
 /// A walk of one segment.
@@ -38,7 +42,7 @@ pub(crate) struct Walk<'a> {
     pub(crate) k: usize,
     /// Results wanted, those that are passed over included.
     pub(crate) wanted: usize,
-    pub(crate) beam: Beam,
+    pub(crate) way: Way<'a>,
 }
 
 /// A query's vector, and the same prepared for exact comparison.
@@ -53,15 +57,42 @@ impl<'a> Walk<'a> {
         let empty = || (Top::new(self.k, self.ids), SearchCounters::default());
         let mut answers: Vec<Answer<'a>> = asked.iter().map(|_| empty()).collect();
         let Some(walk) = self.index.walk() else { return answers };
-        if let ([one], [answer]) = (asked, &mut answers[..]) {
-            let Lane { query, scratch, .. } = &mut scratch.lanes[0];
-            query.prepare(self.index.quantizer, one.0);
-            walk.search(query, self.beam, scratch);
+        let WalkScratch { lanes, slots, regions } = scratch;
+        if let (Way::Through(beam), false) = (self.way, asked.len() == 1) {
+            let mut batch = Batch { search: self, beam, walk: &walk, asked, answers: &mut answers };
+            walk.search_many(asked.len(), lanes, &mut batch);
+            return answers;
+        }
+        let Lane { query, scratch, .. } = &mut lanes[0];
+        let wanted = self.k.min(self.eligible.count());
+        for (answer, (vector, exact)) in answers.iter_mut().zip(asked) {
+            query.prepare(self.index.quantizer, vector);
+            let mut seek = Seek { walk: &walk, query, slots, order: regions, scratch };
+            let (nodes, width) = match self.way {
+                Way::Through(beam) => {
+                    walk.search(query, beam, scratch);
+                    self.refine(&walk, query, scratch);
+                    *answer = self.rescore(&walk, exact, query, scratch);
+                    continue;
+                }
+                Way::All { nodes, width } => (nodes, width),
+                Way::To(target) => {
+                    if seek.target(target) {
+                        self.refine(&walk, query, scratch);
+                        *answer = self.rescore(&walk, exact, query, scratch);
+                        if answer.0.len() >= wanted {
+                            continue;
+                        }
+                    }
+                    seek = Seek { walk: &walk, query, slots, order: regions, scratch };
+                    (target.nodes, target.width())
+                }
+            };
+            seek.all(nodes, width);
             self.refine(&walk, query, scratch);
-            *answer = self.rescore(&walk, one.1, query, scratch);
-        } else {
-            let mut batch = Batch { search: self, walk: &walk, asked, answers: &mut answers };
-            walk.search_many(asked.len(), &mut scratch.lanes, &mut batch);
+            let before = answer.1;
+            *answer = self.rescore(&walk, exact, query, scratch);
+            answer.1.add(&before);
         }
         answers
     }
@@ -126,6 +157,7 @@ impl<'a> Walk<'a> {
 
 /// The queries of a batch.
 struct Batch<'s, 'a> {
+    beam: Beam,
     search: &'s Walk<'a>,
     walk: &'s graph::Walk<'a>,
     asked: &'s [Asked<'s>],
@@ -135,7 +167,7 @@ struct Batch<'s, 'a> {
 impl Jobs for Batch<'_, '_> {
     fn start(&mut self, job: usize, query: &mut codes::Query) -> Beam {
         query.prepare(self.search.index.quantizer, self.asked[job].0);
-        self.search.beam
+        self.beam
     }
 
     fn refine(&mut self, query: &codes::Query, scratch: &mut Scratch) {

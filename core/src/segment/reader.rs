@@ -24,6 +24,7 @@ use crate::codes::Quantizer;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::format::{Decoded, Fault, SectionKind, Table, crc};
+use crate::graph::regions::Regions;
 use crate::graph::{BuildOptions, Flat, IndexMeta, IndexView};
 use crate::manifest::Shape;
 use crate::memory::Room;
@@ -67,6 +68,8 @@ pub(crate) struct Segment {
     /// Of rows in memory: made beside searches, which compare every row until it is there.
     flat: OnceLock<Flat>,
     flat_wanted: AtomicBool,
+    /// Made when a filtered search first asks.
+    regions: OnceLock<Regions>,
 }
 
 #[derive(Debug)]
@@ -259,6 +262,7 @@ impl Segment {
             looked_up: AtomicUsize::new(0),
             flat: OnceLock::new(),
             flat_wanted: AtomicBool::new(false),
+            regions: OnceLock::new(),
             table,
             file,
         })
@@ -397,6 +401,16 @@ impl Segment {
     /// Remembers damage: whoever needs the ids, and so every search, gets it as an error.
     pub(super) fn refuse(&self, fault: Fault) {
         let _ = self.refused.set(fault);
+    }
+
+    /// The regions of the index. Takes a while the first time.
+    pub(crate) fn regions(&self) -> Option<&Regions> {
+        if let Some(regions) = self.regions.get() {
+            return Some(regions);
+        }
+        let index = self.index()?;
+        let regions = index.regions(&index.walk()?);
+        Some(self.regions.get_or_init(|| regions))
     }
 
     /// The ids, by slot.

@@ -1,0 +1,86 @@
+//! How a segment is searched for a request: which way, how far.
+
+use super::search::SegmentSearch;
+use crate::config::Effort;
+use crate::curve::Curve;
+use crate::graph::IndexView;
+use crate::graph::hop::Beam;
+use crate::retrieval::{Eligible, Target, Way};
+use crate::types::EFFORT_MAX;
+
+/// Fewer eligible rows than this, and not many more than are wanted, are compared one by one.
+const FEW: usize = 32;
+/// Codes that are refined beyond twice the hits wanted, where rows are not indexed.
+const FLAT_MORE: usize = 48;
+/// How far a walk to eligible nodes looks around, as a share of how far one through all goes on.
+const PEEK_SHARE: f32 = 0.7;
+/// The same where nothing says how far.
+const PEEK_REACH: f32 = 1.25;
+
+impl<'a> SegmentSearch<'a> {
+    /// The way, and how many results to look for; `None` to compare every eligible row.
+    pub(super) fn way(&self, eligible: &Eligible<'_>) -> Option<(IndexView<'a>, Way<'a>, usize)> {
+        let request = self.plan.request;
+        let k = request.k;
+        let count = eligible.count();
+        if request.effort == Effort::Exact || !self.plan.is_plain() || count <= FEW.max(k + k / 4) {
+            return None;
+        }
+        let segment = &self.handle.segment;
+        let wanted = k + self.part.excluded.len();
+        let Some((index, curve)) = segment.index().zip(self.handle.curve()) else {
+            let way = match &self.part.passing {
+                Some(passing) => Way::All { nodes: &passing.slots, width: self.width(k) },
+                None => Way::Through(Beam::whole(self.width(wanted))),
+            };
+            return Some((segment.flat()?, way, wanted));
+        };
+        let effort = match request.effort {
+            Effort::Exact => return None,
+            Effort::Ef(ef) => ef.max(wanted),
+            Effort::Recall(recall) => curve.effort(wanted, recall),
+        };
+        let Some(passing) = &self.part.passing else {
+            // A beam of a good part of the segment costs more than the scan.
+            let most = (count / 4).min(EFFORT_MAX);
+            let beam = Beam::of(effort, curve.rank(wanted), curve.reach(wanted, effort));
+            return (effort <= most).then_some((index, Way::Through(beam), wanted));
+        };
+        let regions = segment.regions()?;
+        let target = Target {
+            nodes: passing.nodes(regions),
+            count,
+            regions,
+            k,
+            beam: Beam::of(effort, curve.rank(k), curve.reach(k, effort)),
+            effort,
+            reach: peek_reach(curve, k, effort),
+            share: self.share(),
+        };
+        Some((index, Way::To(target), k))
+    }
+
+    /// How many of the best codes to refine where there is no graph.
+    fn width(&self, k: usize) -> usize {
+        match self.plan.request.effort {
+            Effort::Exact => k,
+            Effort::Ef(ef) => ef.max(2 * k + FLAT_MORE),
+            Effort::Recall(recall) if recall > 0.98 => 3 * k + 4 * FLAT_MORE,
+            Effort::Recall(_) => 2 * k + FLAT_MORE,
+        }
+    }
+
+    /// Share of the eligible nodes, from the nearest regions on, that holds the results; measured
+    /// on filters against the query, where regions are scanned.
+    fn share(&self) -> f64 {
+        match self.plan.request.effort {
+            Effort::Recall(recall) => (0.6 + 7.0 * (f64::from(recall) - 0.95)).clamp(0.3, 1.0),
+            Effort::Ef(_) | Effort::Exact => 1.0,
+        }
+    }
+}
+
+fn peek_reach(curve: &Curve, k: usize, effort: usize) -> f32 {
+    let reach = curve.reach(k, effort);
+    if reach.is_finite() { 1.0 + PEEK_SHARE * (reach - 1.0) } else { PEEK_REACH }
+}

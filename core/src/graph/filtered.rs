@@ -1,0 +1,336 @@
+//! Search for some of the nodes, those that are eligible: by the codes of all or of many of them,
+//! or by a walk.
+//!
+//! A walk to eligible nodes first goes to where the query is, through whatever is there. Then it
+//! *peeks*: of the neighbours of what it saw, best first, only the eligible ones are scored. To
+//! peek costs a tenth of expanding, so that a result among hundreds that are not eligible is
+//! found nearly as fast as one among its like.
+
+use super::hop::{Beam, Scratch};
+use super::search::Walk;
+use crate::codes::pairs::with_kernels;
+use crate::codes::query::Query;
+use crate::kernels::Kernel;
+use crate::kernels::candidate::{Candidate, Hop};
+use crate::results::SearchCounters;
+
+/// Codes scored together by a scan; those of the next so many are asked for meanwhile.
+const TOGETHER: usize = 32;
+/// Nodes whose edges are asked for before they are peeked at.
+const AHEAD: usize = 8;
+/// Eligible nodes of which one can tell how near the results are.
+const SOME: usize = 8;
+/// Nodes that are peeked at before the next ones are chosen.
+const FIRST: usize = 128;
+/// Eligible neighbours that are scored together.
+pub(super) const BATCH: usize = 16;
+
+/// What a walk to eligible nodes looks for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// A bit a slot: the nodes that can be results.
+    pub(crate) eligible: &'a [u64],
+    /// Results.
+    pub(crate) k: usize,
+    /// How many of the best codes are refined at most.
+    pub(crate) width: usize,
+    /// Neighbours are looked at of what is within this multiple of the distance of the k-th best.
+    pub(crate) reach: f32,
+    /// Of so many at most.
+    pub(crate) peeks: usize,
+}
+
+impl Walk<'_> {
+    /// Scores the codes of these slots and keeps the best `width` of all so far. Slots beyond the
+    /// rows are left out.
+    pub(crate) fn scan_codes(
+        &self,
+        query: &Query,
+        width: usize,
+        slots: &mut Vec<u32>,
+        scratch: &mut Scratch,
+    ) {
+        slots.retain(|slot| (*slot as usize) < self.rows);
+        let walk = self;
+        with_kernels!(scan_codes_with(
+            walk: &Walk<'_>,
+            query: &Query,
+            width: usize,
+            slots: &mut Vec<u32>,
+            scratch: &mut Scratch,
+        ));
+    }
+
+    /// Walks to the eligible nodes nearest to a query; what it found is in the scratch, to be
+    /// refined. `false` if so few are eligible where the query is that others may be nearer.
+    pub(crate) fn search_for(
+        &self,
+        query: &Query,
+        beam: Beam,
+        wanted: Wanted<'_>,
+        scratch: &mut Scratch,
+    ) -> bool {
+        assert!(wanted.eligible.len() * 64 >= self.rows, "a bit a slot");
+        let walk = self;
+        with_kernels!(search_for_with(
+            walk: &Walk<'_>,
+            query: &Query,
+            beam: Beam,
+            wanted: Wanted<'_>,
+            scratch: &mut Scratch,
+        ) -> bool)
+    }
+}
+
+impl Scratch {
+    /// Begins a scan of codes.
+    pub(crate) fn begin_scan(&mut self) {
+        self.counters = SearchCounters::default();
+        self.best.clear();
+        self.threshold = f32::NEG_INFINITY;
+        if self.survivors.len() < TOGETHER + 8 {
+            self.survivors.resize(TOGETHER + 8, Candidate(0));
+        }
+    }
+
+    /// Ends a scan: the best `width` are to be refined.
+    pub(crate) fn end_scan(&mut self, width: usize) {
+        self.keep_best(width);
+        self.best.sort_unstable();
+        self.pool.fill(&self.best, width);
+    }
+
+    #[inline(always)]
+    fn keep_best(&mut self, width: usize) {
+        if self.best.len() > width && width > 0 {
+            self.best.select_nth_unstable(width - 1);
+            self.best.truncate(width);
+            self.threshold = self.best[width - 1].score();
+        }
+    }
+}
+
+#[inline(always)]
+fn scan_codes_with<K: Kernel>(
+    walk: &Walk<'_>,
+    query: &Query,
+    width: usize,
+    slots: &mut Vec<u32>,
+    s: &mut Scratch,
+) {
+    match walk.layout.bits {
+        1 => scan_codes_of::<K, 1>(walk, query, width, slots, s),
+        2 => scan_codes_of::<K, 2>(walk, query, width, slots, s),
+        4 => scan_codes_of::<K, 4>(walk, query, width, slots, s),
+        _ => scan_codes_of::<K, 8>(walk, query, width, slots, s),
+    }
+}
+
+#[inline(always)]
+fn search_for_with<K: Kernel>(
+    walk: &Walk<'_>,
+    query: &Query,
+    beam: Beam,
+    wanted: Wanted<'_>,
+    s: &mut Scratch,
+) -> bool {
+    match walk.layout.bits {
+        1 => search_for_of::<K, 1>(walk, query, beam, wanted, s),
+        2 => search_for_of::<K, 2>(walk, query, beam, wanted, s),
+        4 => search_for_of::<K, 4>(walk, query, beam, wanted, s),
+        _ => search_for_of::<K, 8>(walk, query, beam, wanted, s),
+    }
+}
+
+#[inline(always)]
+fn scan_codes_of<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    query: &Query,
+    width: usize,
+    slots: &mut Vec<u32>,
+    s: &mut Scratch,
+) {
+    let count = slots.len();
+    // Whole groups: the last slot is repeated, and not kept twice.
+    if let Some(last) = slots.last().copied() {
+        slots.resize(count.next_multiple_of(4), last);
+    }
+    let records = walk.records();
+    // SAFETY: a prefetch never faults.
+    unsafe { K::prefetch_records(records, &slots[..count.min(TOGETHER)]) };
+    for from in (0..count).step_by(TOGETHER) {
+        let to = (from + TOGETHER).min(count);
+        let hop = Hop {
+            slots: &slots[from..to],
+            groups: slots[from..to.next_multiple_of(4)].as_chunks().0,
+            ahead: &slots[to..(to + TOGETHER).min(count)],
+        };
+        let (query, kept) = ((&query.code[..], &query.scoring), &mut s.survivors);
+        // SAFETY: each slot is below `rows`, so its record is inside, with every block of the
+        // code; the instruction set is that of the caller.
+        let survivors = unsafe { K::hop::<BITS>(query, records, hop, s.threshold, kept) };
+        s.best.extend_from_slice(&s.survivors[..survivors]);
+        if s.best.len() >= 2 * width + TOGETHER {
+            s.keep_best(width);
+        }
+    }
+    s.counters.codes_scored += count as u64;
+    slots.truncate(count);
+}
+
+#[inline(always)]
+fn search_for_of<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    query: &Query,
+    beam: Beam,
+    wanted: Wanted<'_>,
+    s: &mut Scratch,
+) -> bool {
+    walk_through::<K, BITS>(walk, query, beam, s);
+    let is_eligible = |c: &&Candidate| {
+        let slot = c.slot() as usize;
+        wanted.eligible[slot / 64] >> (slot % 64) & 1 == 1
+    };
+    // From here on the pool holds eligible ones only.
+    s.best.clear();
+    s.best.extend(s.all.iter().filter(is_eligible));
+    s.keep_best(wanted.width);
+    s.best.sort_unstable();
+    s.pool.fill(&s.best, wanted.width);
+    let Some(last) = s.best.get(wanted.k.max(SOME) - 1) else { return false };
+    // Half of what was seen is nearer than what was not.
+    if 2 * s.all.iter().filter(|c| *c <= last).count() > s.all.len() {
+        return false;
+    }
+    let mut frontier = std::mem::take(&mut s.all);
+    let mut left = wanted.peeks;
+    while left > 0 {
+        let limit = s.limit(query, wanted);
+        frontier.retain(|node| node.score() >= limit);
+        // The nearest first, as they bring the limit nearer; the rest as it comes.
+        let count = frontier.len().min(FIRST).min(left);
+        if count == 0 {
+            break;
+        }
+        if count < frontier.len() {
+            frontier.select_nth_unstable(count);
+        }
+        left -= count;
+        s.found.clear();
+        peek::<K, BITS>(walk, query, wanted, &frontier[..count], s);
+        frontier.drain(..count);
+        frontier.extend_from_slice(&s.found);
+    }
+    s.all = frontier;
+    true
+}
+
+/// Walks through every node, and keeps all that were scored.
+#[inline(always)]
+fn walk_through<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    query: &Query,
+    beam: Beam,
+    s: &mut Scratch,
+) {
+    walk.reset(beam, s);
+    s.all.clear();
+    s.visited.add(walk.entries);
+    walk.prefetch_codes::<K>(s.visited.fresh());
+    loop {
+        let early = s.next_early(query, beam);
+        if let Some(slot) = early {
+            s.visited.open(slot);
+            s.visited.add_ahead(walk.edges_of(slot));
+        }
+        let threshold = s.pool.threshold().max(s.pool.limit(query, beam));
+        let count = walk.score_above::<K, BITS>(query, f32::NEG_INFINITY, &[], s);
+        s.all.extend_from_slice(&s.survivors[..count]);
+        let count = above(&mut s.survivors[..count], threshold);
+        s.pool.merge(&mut s.survivors[..count]);
+        if early.is_some() {
+            s.visited.advance();
+        } else if let Some(slot) = s.next(query, beam) {
+            s.visited.open(slot);
+            s.visited.add(walk.edges_of(slot));
+            walk.prefetch_codes::<K>(s.visited.fresh());
+        } else {
+            break;
+        }
+        s.pool.upcoming::<2>().for_each(|next| walk.prefetch_edges::<K>(next));
+    }
+}
+
+/// Moves those above a score to the front; how many they are.
+#[inline(always)]
+fn above(candidates: &mut [Candidate], score: f32) -> usize {
+    // The smallest key that is not above.
+    let last = Candidate::new(score, 0);
+    let mut count = 0;
+    for i in 0..candidates.len() {
+        let candidate = candidates[i];
+        // The place is written in any case: no branch to mispredict.
+        candidates[count] = candidate;
+        count += usize::from(candidate < last);
+    }
+    count
+}
+
+/// Scores the eligible neighbours of those of these nodes that are near enough.
+#[inline(always)]
+fn peek<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    query: &Query,
+    wanted: Wanted<'_>,
+    nodes: &[Candidate],
+    s: &mut Scratch,
+) {
+    let mut limit = s.limit(query, wanted);
+    nodes.iter().take(AHEAD).for_each(|node| walk.prefetch_edges::<K>(node.slot()));
+    s.visited.begin();
+    for (position, node) in nodes.iter().enumerate() {
+        if node.score() < limit {
+            continue;
+        }
+        if let Some(later) = nodes.get(position + AHEAD) {
+            walk.prefetch_edges::<K>(later.slot());
+        }
+        s.counters.peeks += 1;
+        let found = s.visited.peek(node.slot(), walk.edges_of(node.slot()), wanted.eligible);
+        let fresh = s.visited.fresh();
+        walk.prefetch_codes::<K>(&fresh[fresh.len() - found..]);
+        if fresh.len() >= BATCH {
+            score_eligible::<K, BITS>(walk, query, limit, s);
+            limit = s.limit(query, wanted);
+        }
+    }
+    score_eligible::<K, BITS>(walk, query, limit, s);
+}
+
+/// Scores what was found since the last time.
+#[inline(always)]
+fn score_eligible<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    query: &Query,
+    limit: f32,
+    s: &mut Scratch,
+) {
+    s.visited.finish();
+    let count = walk.score_above::<K, BITS>(query, limit, &[], s);
+    s.found.extend_from_slice(&s.survivors[..count]);
+    let count = above(&mut s.survivors[..count], s.pool.threshold());
+    s.pool.merge(&mut s.survivors[..count]);
+    s.visited.begin();
+}
+
+impl Scratch {
+    /// The score below which no neighbours are looked at.
+    #[inline(always)]
+    fn limit(&self, query: &Query, wanted: Wanted<'_>) -> f32 {
+        if self.pool.len() < wanted.k {
+            return f32::NEG_INFINITY;
+        }
+        let distance = query.highest - self.pool.candidate(wanted.k - 1).score();
+        query.highest - wanted.reach * distance.max(query.blur)
+    }
+}

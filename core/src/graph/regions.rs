@@ -1,0 +1,126 @@
+//! Regions of an index: equal runs of slots, which are in cluster order, each with the mean of its
+//! rows. They say where slots near a query are, whichever of them are eligible. Learned from the
+//! 8-bit rows when first asked for, and kept as long as the segment is open.
+
+use super::search::Walk;
+use crate::codes::layout::Fields;
+use crate::codes::pairs::{Pairs, SignedRow, with_kernels};
+use crate::codes::query::{Query, round};
+use crate::kernels::candidate::{Candidate, Scoring};
+use crate::kernels::{BLOCK, Block, Kernel};
+
+/// Slots of a region at least, and regions at most.
+const SLOTS: usize = 256;
+const REGIONS: usize = 1_024;
+/// Rows that say where a region is.
+const SAMPLE: usize = 24;
+
+/// The regions of an index, and which of its nodes have twins.
+#[derive(Debug)]
+pub(crate) struct Regions {
+    rows: usize,
+    /// An 8-bit row a region, as refine rows are.
+    means: Vec<Block>,
+    blocks: usize,
+    /// Scale and squared norm of each.
+    fields: Vec<(f32, f32)>,
+    /// Nodes with twins, and how many.
+    twins: Vec<(u32, u32)>,
+}
+
+impl Regions {
+    pub(crate) fn learn(walk: &Walk<'_>, pairs: Pairs<'_>) -> Self {
+        let rows = walk.rows;
+        let count = (rows / SLOTS).clamp(1, REGIONS);
+        let blocks = walk.layout.padded / BLOCK;
+        let mut regions = Self {
+            rows,
+            means: Vec::with_capacity(count * blocks),
+            blocks,
+            fields: Vec::with_capacity(count),
+            twins: Vec::new(),
+        };
+        let mut row = SignedRow::default();
+        for region in 0..count {
+            let slots = rows * region / count..rows * (region + 1) / count;
+            let mut mean = vec![0.0_f32; walk.layout.padded];
+            let step = (slots.len() / SAMPLE).max(1);
+            let mut taken = 0.0;
+            for slot in slots.step_by(step) {
+                pairs.unpack(slot as u32, &mut row);
+                mean.iter_mut().zip(row.values()).for_each(|(m, v)| *m += v);
+                taken += 1.0;
+            }
+            regions.push(&mean.iter().map(|m| m / taken).collect::<Vec<f32>>());
+        }
+        let mut slot = 0_u32;
+        while (slot as usize) < rows {
+            let Fields { twins, .. } = walk.fields(slot);
+            let twins = twins.min((rows - 1) as u32 - slot);
+            if twins > 0 {
+                regions.twins.push((slot, twins));
+            }
+            slot += 1 + twins;
+        }
+        regions
+    }
+
+    fn push(&mut self, mean: &[f32]) {
+        let largest = mean.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+        let scale = largest / 127.0;
+        let inverse = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        // As an encoder of refine rows does: 128 stands for 0.
+        let byte = |v: &f32| (round(*v * inverse) as i32 + 128) as u8 as i8;
+        for block in mean.as_chunks::<BLOCK>().0 {
+            self.means.push(Block(std::array::from_fn(|i| byte(&block[i]))));
+        }
+        self.fields.push((scale, mean.iter().map(|v| v * v).sum()));
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// The slots of a region.
+    pub(crate) fn slots(&self, region: u32) -> std::ops::Range<u32> {
+        let at = |region: usize| (self.rows * region / self.count()) as u32;
+        at(region as usize)..at(region as usize + 1)
+    }
+
+    /// Nodes with twins, and how many, ascending.
+    pub(crate) fn twins(&self) -> &[(u32, u32)] {
+        &self.twins
+    }
+
+    /// Scores every region into `out`, in order; a region's number is in the place of a slot.
+    pub(crate) fn score(&self, query: &Query, out: &mut Vec<Candidate>) {
+        let regions = self;
+        with_kernels!(score_with(regions: &Regions, query: &Query, out: &mut Vec<Candidate>));
+    }
+}
+
+#[inline(always)]
+fn score_with<K: Kernel>(regions: &Regions, query: &Query, out: &mut Vec<Candidate>) {
+    out.clear();
+    let scoring = Scoring { b: query.refine_b, ..query.scoring };
+    let blocks = regions.blocks.min(query.row.len());
+    let mut push = |region: usize, sum: i32| {
+        let (scale, norm2) = regions.fields[region];
+        out.push(Candidate::new(scoring.score(sum, scale, norm2), region as u32));
+    };
+    let at = |region: usize| regions.means[region * regions.blocks..].as_ptr().cast::<u8>();
+    let query = &query.row[..blocks];
+    let whole = regions.count() / 4 * 4;
+    for region in (0..whole).step_by(4) {
+        // SAFETY: every region has `blocks` blocks; the instruction set is that of the caller.
+        let sums = unsafe {
+            K::sums4::<8>([at(region), at(region + 1), at(region + 2), at(region + 3)], query)
+        };
+        (region..).zip(sums).for_each(|(region, sum)| push(region, sum));
+    }
+    for region in whole..regions.count() {
+        // SAFETY: as above.
+        push(region, unsafe { K::sum1::<8>(at(region), query) });
+    }
+}

@@ -1,0 +1,78 @@
+//! Finds the eligible nodes near one query, to be refined.
+
+use super::way::{Choice, Target};
+use crate::bitmap::Bitmap;
+use crate::codes;
+use crate::graph::filtered::Wanted;
+use crate::graph::hop::Scratch;
+use crate::graph::search::Walk;
+use crate::kernels::candidate::Candidate;
+
+/// Codes of regions that are scored together.
+const PART: usize = 1_024;
+
+/// A query on its way, and buffers.
+pub(super) struct Seek<'s, 'a> {
+    pub(super) walk: &'s Walk<'a>,
+    pub(super) query: &'s codes::Query,
+    pub(super) slots: &'s mut Vec<u32>,
+    pub(super) order: &'s mut Vec<Candidate>,
+    pub(super) scratch: &'s mut Scratch,
+}
+
+impl Seek<'_, '_> {
+    /// Scores the codes of all eligible nodes.
+    pub(super) fn all(&mut self, nodes: &Bitmap, width: usize) {
+        self.slots.clear();
+        self.slots.extend(nodes.iter(0..u32::MAX));
+        self.scratch.begin_scan();
+        self.walk.scan_codes(self.query, width, self.slots, self.scratch);
+        self.scratch.end_scan(width);
+    }
+
+    /// Finds what is worth refining the cheapest way. `false` if that is to score them all.
+    pub(super) fn target(&mut self, target: Target<'_>) -> bool {
+        match target.choose(self.query, self.order) {
+            Choice::All => return false,
+            Choice::Part => self.part(target),
+            Choice::Walk { peeks } => {
+                let (eligible, width) = (target.nodes.words(), target.width());
+                let wanted = Wanted { eligible, k: target.k, width, reach: target.reach, peeks };
+                if !self.walk.search_for(self.query, target.beam, wanted, self.scratch) {
+                    if target.share >= 1.0 {
+                        return false;
+                    }
+                    let before = self.scratch.counters;
+                    target.regions.score(self.query, self.order);
+                    self.order.sort_unstable();
+                    self.part(target);
+                    self.scratch.counters.add(&before);
+                }
+            }
+        }
+        true
+    }
+
+    /// Scores the codes of the eligible nodes of the nearest regions.
+    fn part(&mut self, target: Target<'_>) {
+        let most = (target.count as f64 * target.share) as usize;
+        let mut scanned = 0;
+        let mut regions = self.order.iter();
+        self.scratch.begin_scan();
+        while scanned < most {
+            self.slots.clear();
+            while self.slots.len() < PART
+                && let Some(region) = regions.next()
+            {
+                let region = target.regions.slots(region.slot());
+                self.slots.extend(target.nodes.iter(region));
+            }
+            if self.slots.is_empty() {
+                break;
+            }
+            scanned += self.slots.len();
+            self.walk.scan_codes(self.query, target.width(), self.slots, self.scratch);
+        }
+        self.scratch.end_scan(target.width());
+    }
+}
