@@ -1,7 +1,7 @@
 # The commands of a developer. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-python soak fuzz lint lint-rust lint-python fmt bench bench-storage bench-peers clean
+.PHONY: help demo test test-rust test-python soak fuzz lint lint-rust lint-python fmt bench bench-retrieval bench-storage bench-peers clean
 
 # Everything is installed into the tree: Rust's output into target/, Python's into .venv/.
 PYTHON  ?= $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -67,6 +67,9 @@ fmt: $(VENV)/deps ## format Rust and Python
 bench: ## kernels, build and search on generated data; writes benches/RESULTS.md
 	CRITERION_HOME=$(CURDIR)/target/criterion cargo bench --locked -p nearfield-bench --benches
 	$(PYTHON) benches/table.py target/criterion
+
+bench-retrieval: ## DIR=path, FILES="--base X.npy --queries Y.npy --attributes Z.parquet": filters of every share, caps, decay, interests
+	cargo run --release --locked -p nearfield-bench --bin retrieval -- $(if $(DIR),$(abspath $(DIR)),target/bench-retrieval) $(FILES)
 
 bench-storage: ## DIR=path: writes, opening, churn and memory on the disk of that path, with the disk's own figures
 	cargo run --release --locked -p nearfield-bench --bin storage -- $(if $(DIR),$(abspath $(DIR)),target/bench-storage)

@@ -6,13 +6,13 @@ use rayon::prelude::*;
 
 use super::plan::{Plan, SegmentPlan, checked_queries};
 use super::{Collection, Place, SegmentHandle, batch, pool};
-use crate::config::{Effort, SearchRequest};
+use crate::config::SearchRequest;
 use crate::error::Result;
 use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey, cut};
 use crate::retrieval::{Asked, Eligible, Hit, Top, Walk, WalkScratch, better, scan};
-use crate::types::{EFFORT_MAX, IdType, Ids, K_MAX, PointId, Vectors};
+use crate::types::{IdType, Ids, K_MAX, PointId, Vectors};
 
 /// Rows that one task of a parallel scan compares.
 const SCAN_ROWS: u32 = 8_192;
