@@ -197,6 +197,49 @@ pub struct Conditions {
     pub exclude_sets: Vec<String>,
 }
 
+/// How a boost takes a value, before it is divided by that of the column's maximum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Scale {
+    /// As it is.
+    #[default]
+    Linear,
+    /// `ln(1 + x)`: large values count for less.
+    Log1p,
+}
+
+impl std::str::FromStr for Scale {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "linear" => Ok(Self::Linear),
+            "log1p" => Ok(Self::Log1p),
+            _ => Err(Error::invalid("scale", "\"linear\" or \"log1p\"", format!("{text:?}"), "")),
+        }
+    }
+}
+
+/// Prefers large values: adds `weight * scale(x) / scale(maximum of the column)` to the score, the
+/// quotient clamped to 0 to 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Boost {
+    /// An `i64` or `f64` column; null adds 0.
+    pub column: String,
+    /// At least 0.
+    pub weight: f64,
+    /// How values are taken.
+    pub scale: Scale,
+}
+
+/// The interests of one user, besides their vectors.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Interests {
+    /// A weight each, above 0; only their ratios count. Empty for equal ones.
+    pub weights: Vec<f64>,
+    /// Least numbers of results that fit each best, of at most k together. Empty for none.
+    pub quotas: Vec<usize>,
+}
+
 /// What to search for and what to return.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchRequest {
@@ -219,6 +262,8 @@ pub struct SearchRequest {
     pub cap: Option<Cap>,
     /// Prefers fresh points.
     pub decay: Option<Decay>,
+    /// Prefers large values of these attributes.
+    pub boosts: Vec<Boost>,
     /// Hits less similar than this are dropped afterwards. With `k` = [`K_MAX`] the results have only as
     /// many places as the longest row takes: a search by distance.
     pub min_score: Option<f64>,
@@ -245,6 +290,7 @@ impl SearchRequest {
             per_query: Vec::new(),
             cap: None,
             decay: None,
+            boosts: Vec::new(),
             min_score: None,
             timeout: None,
             with_attributes: Vec::new(),
@@ -292,6 +338,12 @@ impl SearchRequest {
         }
         if self.min_score.is_some_and(f64::is_nan) {
             return Err(Error::invalid("min_score", "a number", "NaN", ""));
+        }
+        for boost in &self.boosts {
+            if !(boost.weight.is_finite() && boost.weight >= 0.0) {
+                let found = boost.weight.to_string();
+                return Err(Error::invalid("boost weight", "a number of at least 0", found, ""));
+            }
         }
         if self.threads == Some(0) {
             return Err(Error::invalid("threads", "at least 1", "0", "leave it out for all"));

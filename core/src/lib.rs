@@ -33,8 +33,8 @@ mod wal;
 
 pub use collection::{Collection, Examples};
 pub use config::{
-    Cap, CollectionConfig, Conditions, Decay, Effort, ImportOptions, LoadOptions, LoadReport, Mode,
-    OpenOptions, Progress, SearchRequest,
+    Boost, Cap, CollectionConfig, Conditions, Decay, Effort, ImportOptions, Interests, LoadOptions,
+    LoadReport, Mode, OpenOptions, Progress, Scale, SearchRequest,
 };
 pub use error::{Error, Result};
 #[doc(hidden)]

@@ -6,12 +6,13 @@ use std::time::Instant;
 use super::excluded::{Slots, excluded};
 use super::expiry::clock_us;
 use super::filters::{Filter, Filters, Passing};
+use super::scoring::Scoring;
 use super::{Place, SegmentHandle, View};
-use crate::config::{CollectionConfig, Conditions, Decay, SearchRequest};
+use crate::config::{CollectionConfig, Conditions, SearchRequest};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::retrieval::Scorer;
-use crate::segment::{Column, IdColumn};
+use crate::retrieval::{Groups, Scorer};
+use crate::segment::IdColumn;
 use crate::types::{AttributeType, Ids, Vectors};
 
 /// So many excluded slots are walked past by looking for as many more results.
@@ -27,7 +28,7 @@ pub(super) struct SegmentPlan<'a> {
     pub(super) passing: Option<Arc<Passing>>,
     pub(super) scorer: Scorer<'a>,
     /// The column to group by.
-    pub(super) group: Option<Column<'a>>,
+    pub(super) group: Option<Arc<Groups<'a>>>,
 }
 
 impl SegmentPlan<'_> {
@@ -100,12 +101,8 @@ impl<'a> Plan<'a> {
         let columns: Result<Vec<_>> = request.with_attributes.iter().map(column).collect();
         let group =
             request.cap.as_ref().map(|cap| groupable(&view.config, &cap.group_by)).transpose()?;
-        let decay = request
-            .decay
-            .as_ref()
-            .map(|decay| Ok::<_, Error>((timestamp(&view.config, &decay.column)?, decay)))
-            .transpose()?;
         let now_us = clock_us().max(view.manifest.latest_us);
+        let scoring = Scoring::new(view, request, now_us)?;
         let filter = narrowed.filter;
         let filter = filter.map(|text| filters.filter(text, &view.config, now_us)).transpose()?;
         let sets = narrowed.exclude_sets;
@@ -115,17 +112,18 @@ impl<'a> Plan<'a> {
             let (_, kind) = &view.config.schema.columns()[position];
             handle.attribute(position, *kind)
         };
+        // Searches by final scores want a set in any case.
+        let is_set = !is_plain(request);
         let segments: Result<Vec<_>> = view
             .segments
             .iter()
             .map(|handle| {
                 let excluded = excluded.as_mut().and_then(Iterator::next);
-                let (passing, excluded) = passing(filters, filter.as_ref(), handle, excluded)?;
-                let scorer = match decay {
-                    Some((position, decay)) => scorer(column(handle, position)?, decay, now_us),
-                    None => Scorer::Plain,
-                };
+                let (passing, excluded) =
+                    passing(filters, filter.as_ref(), handle, excluded, is_set)?;
+                let scorer = scoring.of(handle)?;
                 let group = group.map(|position| column(handle, position)).transpose()?;
+                let group = group.map(|column| Arc::new(Groups::new(column)));
                 let ids = handle.segment.ids()?;
                 Ok(SegmentPlan { ids, excluded, passing, scorer, group })
             })
@@ -160,17 +158,12 @@ impl<'a> Plan<'a> {
 
     /// Whether the order of hits follows from similarity alone.
     pub(super) fn is_plain(&self) -> bool {
-        self.request.cap.is_none() && self.request.decay.is_none()
+        is_plain(self.request)
     }
 }
 
-fn scorer<'a>(column: Column<'a>, decay: &Decay, now_us: i64) -> Scorer<'a> {
-    Scorer::Decay {
-        column,
-        origin_us: decay.origin_us.unwrap_or(now_us),
-        half_life_us: decay.half_life.as_secs_f64() * 1e6,
-        weight: decay.weight,
-    }
+fn is_plain(request: &SearchRequest) -> bool {
+    request.cap.is_none() && request.decay.is_none() && request.boosts.is_empty()
 }
 
 /// What can be results of a segment, as a set, unless that is nearly every slot: then nothing, and
@@ -180,8 +173,9 @@ fn passing(
     filter: Option<&Filter>,
     handle: &SegmentHandle,
     excluded: Option<Slots>,
+    is_set: bool,
 ) -> Result<(Option<Arc<Passing>>, Vec<u32>)> {
-    let is_set = filter.is_some() || handle.dead.is_some();
+    let is_set = is_set || filter.is_some() || handle.dead.is_some();
     let passing = match excluded {
         None if !is_set => return Ok((None, Vec::new())),
         Some(Slots::Few(mut few)) if !is_set && few.len() <= LISTED => {
@@ -210,7 +204,7 @@ fn check_space(config: &CollectionConfig, request: &SearchRequest) -> Result<()>
     }
 }
 
-fn position(config: &CollectionConfig, name: &str) -> Result<usize> {
+pub(super) fn position(config: &CollectionConfig, name: &str) -> Result<usize> {
     config.schema.position(name).ok_or_else(|| {
         let names: Vec<&str> = config.schema.columns().iter().map(|(n, _)| n.as_str()).collect();
         let expected = if names.is_empty() {
@@ -234,17 +228,6 @@ fn groupable(config: &CollectionConfig, name: &str) -> Result<usize> {
             let expected = "a keyword, i64, bool or timestamp column";
             Err(Error::invalid("group_by", expected, format!("{name:?}, a {kind} column"), ""))
         }
-    }
-}
-
-fn timestamp(config: &CollectionConfig, name: &str) -> Result<usize> {
-    let position = position(config, name)?;
-    let (_, kind) = &config.schema.columns()[position];
-    if *kind == AttributeType::Timestamp {
-        Ok(position)
-    } else {
-        let found = format!("{name:?}, a {kind} column");
-        Err(Error::invalid("decay column", "a timestamp column", found, ""))
     }
 }
 

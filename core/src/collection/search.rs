@@ -132,6 +132,11 @@ impl SegmentSearch<'_> {
         if wanted == 0 {
             return Ok(vec![nothing; asked.len()]);
         }
+        if !self.plan.is_plain()
+            && let Some(found) = self.run_ranked(asked, &eligible, scratch)?
+        {
+            return Ok(found);
+        }
         let Some((index, way, more)) = self.way(&eligible) else {
             return asked.iter().map(|(_, exact)| self.compare_all(exact, &eligible)).collect();
         };
@@ -169,7 +174,7 @@ impl SegmentSearch<'_> {
         let (hits, compared) = match (&self.part.group, &self.plan.request.cap) {
             (Some(column), Some(cap)) => {
                 let (hits, compared) = self.scan(exact, eligible.count(), eligible)?;
-                (cut(hits, self.part.ids, column, k, cap.max_per_group), compared)
+                (cut(hits, self.part.ids, column.column(), k, cap.max_per_group), compared)
             }
             _ => self.scan(exact, k, eligible)?,
         };
@@ -225,7 +230,7 @@ fn merge(plan: &Plan<'_>, found: &mut Vec<Found>) {
         let mut capped = Capped::new(plan.request.k, cap.max_per_group);
         let group = |f: &Found| {
             let column = plan.segments[f.0 as usize].group.as_ref()?;
-            GroupKey::of(column, f.1.slot)
+            GroupKey::of(column.column(), f.1.slot)
         };
         found.retain(|f| capped.take(group(f)));
     }

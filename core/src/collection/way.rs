@@ -1,5 +1,6 @@
 //! How a segment is searched for a request: which way, how far.
 
+use super::filters::Passing;
 use super::search::SegmentSearch;
 use crate::config::Effort;
 use crate::curve::Curve;
@@ -23,7 +24,7 @@ impl<'a> SegmentSearch<'a> {
         let request = self.plan.request;
         let k = request.k;
         let count = eligible.count();
-        if request.effort == Effort::Exact || !self.plan.is_plain() || count <= FEW.max(k + k / 4) {
+        if request.effort == Effort::Exact || !self.plan.is_plain() || self.are_few(eligible) {
             return None;
         }
         let segment = &self.handle.segment;
@@ -46,18 +47,35 @@ impl<'a> SegmentSearch<'a> {
             let beam = Beam::of(effort, curve.rank(wanted), curve.reach(wanted, effort));
             return (effort <= most).then_some((index, Way::Through(beam), wanted));
         };
-        let regions = segment.regions()?;
-        let target = Target {
+        Some((index, Way::To(self.target(passing)?), k))
+    }
+
+    /// The eligible nodes of an indexed segment, and how far to look for them.
+    pub(super) fn target(&self, passing: &'a Passing) -> Option<Target<'a>> {
+        let (request, curve) = (self.plan.request, self.handle.curve()?);
+        let k = request.k;
+        let effort = match request.effort {
+            Effort::Exact => return None,
+            Effort::Ef(ef) => ef.max(k),
+            Effort::Recall(recall) => curve.effort(k, recall),
+        };
+        let regions = self.handle.segment.regions()?;
+        Some(Target {
             nodes: passing.nodes(regions),
-            count,
+            count: passing.count as usize,
             regions,
             k,
             beam: Beam::of(effort, curve.rank(k), curve.reach(k, effort)),
             effort,
             reach: peek_reach(curve, k, effort),
             share: self.share(),
-        };
-        Some((index, Way::To(target), k))
+        })
+    }
+
+    /// Whether so few are eligible that they are compared one by one.
+    pub(super) fn are_few(&self, eligible: &Eligible<'_>) -> bool {
+        let k = self.plan.request.k;
+        eligible.count() <= FEW.max(k + k / 4)
     }
 
     /// How many of the best codes to refine where there is no graph.

@@ -7,6 +7,7 @@
 //! found nearly as fast as one among its like.
 
 use super::hop::{Beam, Scratch};
+use super::pool::Pool;
 use super::search::Walk;
 use crate::codes::pairs::with_kernels;
 use crate::codes::query::Query;
@@ -18,6 +19,8 @@ use crate::results::SearchCounters;
 const TOGETHER: usize = 32;
 /// Nodes whose edges are asked for before they are peeked at.
 const AHEAD: usize = 8;
+/// Codes that a scan hands on together.
+const EACH: usize = 512;
 /// Eligible nodes of which one can tell how near the results are.
 const SOME: usize = 8;
 /// Nodes that are peeked at before the next ones are chosen.
@@ -30,14 +33,65 @@ pub(super) const BATCH: usize = 16;
 pub(crate) struct Wanted<'a> {
     /// A bit a slot: the nodes that can be results.
     pub(crate) eligible: &'a [u64],
-    /// Results.
-    pub(crate) k: usize,
-    /// How many of the best codes are refined at most.
-    pub(crate) width: usize,
-    /// Neighbours are looked at of what is within this multiple of the distance of the k-th best.
+    /// Neighbours are looked at of what is within this multiple of the distance of the last result.
     pub(crate) reach: f32,
     /// Of so many at most.
     pub(crate) peeks: usize,
+}
+
+/// Takes what is found, and says how near more must be.
+pub(crate) trait Judge {
+    /// Eligible nodes by the scores of their codes.
+    fn take(&mut self, walk: &Walk<'_>, found: &[Candidate]);
+
+    /// The score of the last result, as far as is known; minus infinity while there are too few.
+    fn last(&mut self) -> f32;
+
+    /// A score by which to tell how near the results are.
+    fn witness(&mut self) -> f32 {
+        self.last()
+    }
+}
+
+/// Keeps the nearest.
+#[derive(Debug)]
+pub(crate) struct Nearest<'a> {
+    pub(crate) pool: &'a mut Pool,
+    pub(crate) k: usize,
+    merged: Vec<Candidate>,
+}
+
+impl<'a> Nearest<'a> {
+    /// The nearest `width`, of which `k` are wanted.
+    pub(crate) fn new(pool: &'a mut Pool, k: usize, width: usize) -> Self {
+        pool.reset(width.max(k));
+        Self { pool, k, merged: Vec::new() }
+    }
+
+    fn at(&self, rank: usize) -> f32 {
+        if rank == 0 || self.pool.len() < rank {
+            return f32::NEG_INFINITY;
+        }
+        self.pool.candidate(rank - 1).score()
+    }
+}
+
+impl Judge for Nearest<'_> {
+    fn take(&mut self, _: &Walk<'_>, found: &[Candidate]) {
+        self.merged.clear();
+        // The smallest key that is not above.
+        let last = Candidate::new(self.pool.threshold(), 0);
+        self.merged.extend(found.iter().filter(|c| **c < last));
+        self.pool.merge(&mut self.merged);
+    }
+
+    fn last(&mut self) -> f32 {
+        self.at(self.k)
+    }
+
+    fn witness(&mut self) -> f32 {
+        self.at(self.k.max(SOME))
+    }
 }
 
 impl Walk<'_> {
@@ -61,6 +115,26 @@ impl Walk<'_> {
         ));
     }
 
+    /// Scores the codes of these slots, each for itself; `sink` takes them a part at a time.
+    pub(crate) fn scan_each(
+        &self,
+        query: &Query,
+        slots: &[u32],
+        scratch: &mut Scratch,
+        mut sink: impl FnMut(&[Candidate]),
+    ) {
+        let mut part = Vec::with_capacity(EACH);
+        for slots in slots.chunks(EACH) {
+            part.clear();
+            part.extend_from_slice(slots);
+            let counters = scratch.counters;
+            scratch.begin_scan();
+            self.scan_codes(query, usize::MAX / 4, &mut part, scratch);
+            scratch.counters.add(&counters);
+            sink(&scratch.best);
+        }
+    }
+
     /// Walks to the eligible nodes nearest to a query; what it found is in the scratch, to be
     /// refined. `false` if so few are eligible where the query is that others may be nearer.
     pub(crate) fn search_for(
@@ -68,7 +142,7 @@ impl Walk<'_> {
         query: &Query,
         beam: Beam,
         wanted: Wanted<'_>,
-        scratch: &mut Scratch,
+        (judge, scratch): (&mut dyn Judge, &mut Scratch),
     ) -> bool {
         assert!(wanted.eligible.len() * 64 >= self.rows, "a bit a slot");
         let walk = self;
@@ -77,6 +151,7 @@ impl Walk<'_> {
             query: &Query,
             beam: Beam,
             wanted: Wanted<'_>,
+            judge: &mut dyn Judge,
             scratch: &mut Scratch,
         ) -> bool)
     }
@@ -98,6 +173,16 @@ impl Scratch {
         self.keep_best(width);
         self.best.sort_unstable();
         self.pool.fill(&self.best, width);
+    }
+
+    /// What is in the spare pool is to be refined.
+    pub(crate) fn take_spare(&mut self) {
+        std::mem::swap(&mut self.pool, &mut self.spare);
+    }
+
+    /// These are to be refined, best first.
+    pub(crate) fn take_slots(&mut self, sorted: &[Candidate]) {
+        self.pool.fill(sorted, sorted.len());
     }
 
     #[inline(always)]
@@ -132,13 +217,14 @@ fn search_for_with<K: Kernel>(
     query: &Query,
     beam: Beam,
     wanted: Wanted<'_>,
+    judge: &mut dyn Judge,
     s: &mut Scratch,
 ) -> bool {
     match walk.layout.bits {
-        1 => search_for_of::<K, 1>(walk, query, beam, wanted, s),
-        2 => search_for_of::<K, 2>(walk, query, beam, wanted, s),
-        4 => search_for_of::<K, 4>(walk, query, beam, wanted, s),
-        _ => search_for_of::<K, 8>(walk, query, beam, wanted, s),
+        1 => search_for_of::<K, 1>(walk, query, beam, wanted, judge, s),
+        2 => search_for_of::<K, 2>(walk, query, beam, wanted, judge, s),
+        4 => search_for_of::<K, 4>(walk, query, beam, wanted, judge, s),
+        _ => search_for_of::<K, 8>(walk, query, beam, wanted, judge, s),
     }
 }
 
@@ -170,7 +256,7 @@ fn scan_codes_of<K: Kernel, const BITS: usize>(
         // code; the instruction set is that of the caller.
         let survivors = unsafe { K::hop::<BITS>(query, records, hop, s.threshold, kept) };
         s.best.extend_from_slice(&s.survivors[..survivors]);
-        if s.best.len() >= 2 * width + TOGETHER {
+        if s.best.len() >= 2usize.saturating_mul(width).saturating_add(TOGETHER) {
             s.keep_best(width);
         }
     }
@@ -184,6 +270,7 @@ fn search_for_of<K: Kernel, const BITS: usize>(
     query: &Query,
     beam: Beam,
     wanted: Wanted<'_>,
+    judge: &mut dyn Judge,
     s: &mut Scratch,
 ) -> bool {
     walk_through::<K, BITS>(walk, query, beam, s);
@@ -191,21 +278,19 @@ fn search_for_of<K: Kernel, const BITS: usize>(
         let slot = c.slot() as usize;
         wanted.eligible[slot / 64] >> (slot % 64) & 1 == 1
     };
-    // From here on the pool holds eligible ones only.
-    s.best.clear();
-    s.best.extend(s.all.iter().filter(is_eligible));
-    s.keep_best(wanted.width);
-    s.best.sort_unstable();
-    s.pool.fill(&s.best, wanted.width);
-    let Some(last) = s.best.get(wanted.k.max(SOME) - 1) else { return false };
+    s.found.clear();
+    s.found.extend(s.all.iter().filter(is_eligible));
+    judge.take(walk, &s.found);
+    let witness = judge.witness();
     // Half of what was seen is nearer than what was not.
-    if 2 * s.all.iter().filter(|c| *c <= last).count() > s.all.len() {
+    let nearer = s.all.iter().filter(|c| c.score() >= witness).count();
+    if witness == f32::NEG_INFINITY || 2 * nearer > s.all.len() {
         return false;
     }
     let mut frontier = std::mem::take(&mut s.all);
     let mut left = wanted.peeks;
     while left > 0 {
-        let limit = s.limit(query, wanted);
+        let limit = limit(query, wanted, judge);
         frontier.retain(|node| node.score() >= limit);
         // The nearest first, as they bring the limit nearer; the rest as it comes.
         let count = frontier.len().min(FIRST).min(left);
@@ -217,12 +302,22 @@ fn search_for_of<K: Kernel, const BITS: usize>(
         }
         left -= count;
         s.found.clear();
-        peek::<K, BITS>(walk, query, wanted, &frontier[..count], s);
+        peek::<K, BITS>(walk, query, wanted, &frontier[..count], (&mut *judge, &mut *s));
         frontier.drain(..count);
         frontier.extend_from_slice(&s.found);
     }
     s.all = frontier;
     true
+}
+
+/// The score below which no neighbours are looked at.
+#[inline(always)]
+fn limit(query: &Query, wanted: Wanted<'_>, judge: &mut dyn Judge) -> f32 {
+    let last = judge.last();
+    if last == f32::NEG_INFINITY {
+        return last;
+    }
+    query.highest - wanted.reach * (query.highest - last).max(query.blur)
 }
 
 /// Walks through every node, and keeps all that were scored.
@@ -283,13 +378,13 @@ fn peek<K: Kernel, const BITS: usize>(
     query: &Query,
     wanted: Wanted<'_>,
     nodes: &[Candidate],
-    s: &mut Scratch,
+    (judge, s): (&mut dyn Judge, &mut Scratch),
 ) {
-    let mut limit = s.limit(query, wanted);
+    let mut least = limit(query, wanted, judge);
     nodes.iter().take(AHEAD).for_each(|node| walk.prefetch_edges::<K>(node.slot()));
     s.visited.begin();
     for (position, node) in nodes.iter().enumerate() {
-        if node.score() < limit {
+        if node.score() < least {
             continue;
         }
         if let Some(later) = nodes.get(position + AHEAD) {
@@ -300,11 +395,11 @@ fn peek<K: Kernel, const BITS: usize>(
         let fresh = s.visited.fresh();
         walk.prefetch_codes::<K>(&fresh[fresh.len() - found..]);
         if fresh.len() >= BATCH {
-            score_eligible::<K, BITS>(walk, query, limit, s);
-            limit = s.limit(query, wanted);
+            score_eligible::<K, BITS>(walk, query, least, (&mut *judge, &mut *s));
+            least = limit(query, wanted, judge);
         }
     }
-    score_eligible::<K, BITS>(walk, query, limit, s);
+    score_eligible::<K, BITS>(walk, query, least, (judge, s));
 }
 
 /// Scores what was found since the last time.
@@ -312,25 +407,12 @@ fn peek<K: Kernel, const BITS: usize>(
 fn score_eligible<K: Kernel, const BITS: usize>(
     walk: &Walk<'_>,
     query: &Query,
-    limit: f32,
-    s: &mut Scratch,
+    least: f32,
+    (judge, s): (&mut dyn Judge, &mut Scratch),
 ) {
     s.visited.finish();
-    let count = walk.score_above::<K, BITS>(query, limit, &[], s);
+    let count = walk.score_above::<K, BITS>(query, least, &[], s);
     s.found.extend_from_slice(&s.survivors[..count]);
-    let count = above(&mut s.survivors[..count], s.pool.threshold());
-    s.pool.merge(&mut s.survivors[..count]);
+    judge.take(walk, &s.survivors[..count]);
     s.visited.begin();
-}
-
-impl Scratch {
-    /// The score below which no neighbours are looked at.
-    #[inline(always)]
-    fn limit(&self, query: &Query, wanted: Wanted<'_>) -> f32 {
-        if self.pool.len() < wanted.k {
-            return f32::NEG_INFINITY;
-        }
-        let distance = query.highest - self.pool.candidate(wanted.k - 1).score();
-        query.highest - wanted.reach * distance.max(query.blur)
-    }
 }

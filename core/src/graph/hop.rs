@@ -58,6 +58,8 @@ pub(crate) struct Scratch {
     /// Of a walk to eligible nodes: all that were scored on the way, and those found last.
     pub(super) all: Vec<Candidate>,
     pub(super) found: Vec<Candidate>,
+    /// Of a walk to eligible nodes: the best of these.
+    pub(crate) spare: Pool,
     /// What a refinement kept, best first.
     pub(crate) refined: Vec<Candidate>,
     pub(crate) counters: SearchCounters,

@@ -27,6 +27,11 @@ impl<'a> Eligible<'a> {
         Self { passing, ..self }
     }
 
+    /// Slots of the segment.
+    pub(crate) fn rows(&self) -> u32 {
+        self.rows
+    }
+
     pub(crate) fn contains(&self, slot: u32) -> bool {
         let alive = match self.passing {
             Some((passing, _)) => passing.contains(slot),

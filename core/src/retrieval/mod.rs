@@ -3,14 +3,20 @@
 
 pub(crate) mod cap;
 mod eligible;
+pub(crate) mod groups;
+mod ranked;
+mod ranking;
 mod scan;
-mod score;
+pub(crate) mod score;
 mod seek;
 mod top;
 mod walk;
 pub(crate) mod way;
 
 pub(crate) use eligible::Eligible;
+pub(crate) use groups::Groups;
+pub(crate) use ranked::Order;
+pub(crate) use ranking::{Band, Ranking};
 pub(crate) use scan::scan;
 pub(crate) use score::Scorer;
 pub(crate) use top::{Hit, Top, better};

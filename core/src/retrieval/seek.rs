@@ -3,7 +3,7 @@
 use super::way::{Choice, Target};
 use crate::bitmap::Bitmap;
 use crate::codes;
-use crate::graph::filtered::Wanted;
+use crate::graph::filtered::Nearest;
 use crate::graph::hop::Scratch;
 use crate::graph::search::Walk;
 use crate::kernels::candidate::Candidate;
@@ -36,9 +36,19 @@ impl Seek<'_, '_> {
             Choice::All => return false,
             Choice::Part => self.part(target),
             Choice::Walk { peeks } => {
-                let (eligible, width) = (target.nodes.words(), target.width());
-                let wanted = Wanted { eligible, k: target.k, width, reach: target.reach, peeks };
-                if !self.walk.search_for(self.query, target.beam, wanted, self.scratch) {
+                let wanted = target.wanted(peeks);
+                let mut pool = std::mem::take(&mut self.scratch.spare);
+                let mut nearest = Nearest::new(&mut pool, target.k, target.width());
+                let sure = self.walk.search_for(
+                    self.query,
+                    target.beam,
+                    wanted,
+                    (&mut nearest, &mut *self.scratch),
+                );
+                self.scratch.spare = pool;
+                if sure {
+                    self.scratch.take_spare();
+                } else {
                     if target.share >= 1.0 {
                         return false;
                     }

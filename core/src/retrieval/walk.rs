@@ -25,9 +25,9 @@ const AHEAD: usize = 4;
 /// Buffers of walks, reused. One a thread.
 #[derive(Debug, Default)]
 pub(crate) struct WalkScratch {
-    lanes: [Lane; LANES],
-    slots: Vec<u32>,
-    regions: Vec<Candidate>,
+    pub(super) lanes: [Lane; LANES],
+    pub(super) slots: Vec<u32>,
+    pub(super) regions: Vec<Candidate>,
 }
 
 /// A walk of one segment.

@@ -9,6 +9,7 @@
 
 use crate::bitmap::Bitmap;
 use crate::codes;
+use crate::graph::filtered::Wanted;
 use crate::graph::hop::Beam;
 use crate::graph::regions::Regions;
 use crate::kernels::candidate::Candidate;
@@ -74,6 +75,11 @@ impl Target<'_> {
 
     fn rows(&self) -> usize {
         self.nodes.slots() as usize
+    }
+
+    /// The same as a walk takes it.
+    pub(crate) fn wanted(&self, peeks: usize) -> Wanted<'_> {
+        Wanted { eligible: self.nodes.words(), reach: self.reach, peeks }
     }
 
     /// Chooses; `order` becomes the regions by their scores, if they are needed.

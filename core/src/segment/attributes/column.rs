@@ -112,6 +112,11 @@ impl<'a> Column<'a> {
         self.patch?.get(slot)
     }
 
+    /// Whether the value of a slot is replaced.
+    pub(crate) fn is_replaced(&self, slot: u32) -> bool {
+        self.replaced(slot).is_some()
+    }
+
     /// The slots whose values are replaced, ascending.
     pub(crate) fn replaced_slots(&self) -> impl Iterator<Item = u32> + use<'a> {
         self.patch.into_iter().flat_map(|patch| patch.iter().map(|(slot, _)| slot))
@@ -129,6 +134,30 @@ impl<'a> Column<'a> {
             Some(_) => self.own(slot),
             None => dictionary.get(code_at(codes, slot as usize)?),
         }
+    }
+
+    /// The code of a `keyword` of the segment; `None` where it was replaced.
+    pub(crate) fn code(&self, slot: u32) -> Option<u32> {
+        let Values::Keyword { codes, .. } = &self.values else { return None };
+        if self.replaced(slot).is_some() {
+            return None;
+        }
+        code_at(codes, slot as usize)
+    }
+
+    /// The code of a `keyword`, if the segment has it.
+    pub(crate) fn code_of(&self, word: &str) -> Option<u32> {
+        let Values::Keyword { dictionary, .. } = &self.values else { return None };
+        let (mut low, mut high) = (0, dictionary.len() as u32);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match dictionary.get(middle)?.cmp(word) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     /// The replaced value of a slot, if it is a string.

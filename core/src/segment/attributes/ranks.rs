@@ -194,6 +194,11 @@ impl<'a> Ranked<'a> {
         }
     }
 
+    /// The slots of numbers, the largest first; what was replaced is not looked at.
+    pub(crate) fn descending(&self) -> impl Iterator<Item = u32> + use<'a> {
+        self.ranks.order.iter().rev().copied()
+    }
+
     /// The slots of a `bool` that are true.
     pub(crate) fn trues(&self) -> Bitmap {
         let Values::Bool(words) = &self.column.values else { return Bitmap::none(self.rows) };

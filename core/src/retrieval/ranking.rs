@@ -1,0 +1,133 @@
+//! Approximate search by final scores, with at most so many results of a group.
+//!
+//! Two sources: what is near (a walk to eligible nodes, or all codes), and the *band* of those
+//! points to which most is added, whatever they are like. What is in neither is less similar than
+//! the walk went for and gets no more than the band's last.
+
+use super::cap::Capped;
+use super::eligible::Eligible;
+use super::ranked::{Order, Ranked};
+use super::top::{Hit, better};
+use super::walk::{Asked, WalkScratch};
+use super::way::{Choice, Target};
+use crate::graph::IndexView;
+use crate::graph::hop::{Lane, Scratch};
+use crate::graph::refine::Depth;
+use crate::graph::search::Walk;
+use crate::kernels::candidate::Candidate;
+use crate::kernels::exact;
+use crate::originals::Originals;
+use crate::results::SearchCounters;
+use crate::segment::IdColumn;
+
+/// Points to which most is added.
+#[derive(Debug, Default)]
+pub(crate) struct Band {
+    /// Eligible slots.
+    pub(crate) slots: Vec<u32>,
+    /// The most that is added to any other.
+    pub(crate) unseen: f64,
+}
+
+/// A search of one segment by final scores.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ranking<'a> {
+    pub(crate) index: &'a IndexView<'a>,
+    pub(crate) rows: &'a Originals<'a>,
+    pub(crate) ids: IdColumn<'a>,
+    pub(crate) eligible: &'a Eligible<'a>,
+    pub(crate) order: Order<'a>,
+    /// `None` to score the codes of all that are eligible.
+    pub(crate) target: Option<Target<'a>>,
+    pub(crate) band: &'a Band,
+}
+
+impl Ranking<'_> {
+    /// The best, best first.
+    pub(crate) fn run(
+        &self,
+        (vector, exact): Asked<'_>,
+        scratch: &mut WalkScratch,
+    ) -> (Vec<Hit>, SearchCounters) {
+        let Some(walk) = self.index.walk() else { return Default::default() };
+        let WalkScratch { lanes, slots, regions } = scratch;
+        let Lane { query, scratch, .. } = &mut lanes[0];
+        query.prepare(self.index.quantizer, vector);
+        scratch.counters = SearchCounters::default();
+        let k = self.order.k;
+        if let Some(target) = self.target
+            && let Choice::Walk { peeks } = target.choose(query, regions)
+        {
+            let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
+            ranked.at_most(self.band.unseen);
+            let wanted = target.wanted(peeks);
+            let judged = (&mut ranked as _, &mut *scratch);
+            if walk.search_for(query, target.beam, wanted, judged) {
+                walk.scan_each(query, &self.band.slots, scratch, |found| ranked.take_slots(found));
+                let hits = self.finish(&walk, query, exact, &mut ranked, scratch);
+                if hits.len() >= k {
+                    return (hits, scratch.counters);
+                }
+            }
+        }
+        let counters = scratch.counters;
+        let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
+        slots.clear();
+        self.eligible.for_each(0..self.eligible.rows(), |slot| slots.push(slot));
+        walk.scan_each(query, slots, scratch, |found| ranked.take_slots(found));
+        let hits = self.finish(&walk, query, exact, &mut ranked, scratch);
+        let mut all = scratch.counters;
+        if all.hops < counters.hops {
+            all.add(&counters);
+        }
+        (hits, all)
+    }
+
+    /// Candidates kept.
+    fn keep(&self) -> usize {
+        self.order.k + self.order.k / 2 + 64
+    }
+
+    /// Refines, compares exactly what may be among the results, and cuts to the cap.
+    fn finish(
+        &self,
+        walk: &Walk<'_>,
+        query: &crate::codes::Query,
+        exact: &exact::Query,
+        ranked: &mut Ranked<'_>,
+        scratch: &mut Scratch,
+    ) -> Vec<Hit> {
+        let Order { scorer, groups, k } = self.order;
+        scratch.take_slots(&ranked.finish());
+        walk.refine(query, Depth::All, scratch);
+        let mut refined: Vec<(f64, Candidate)> = scratch
+            .refined
+            .iter()
+            .map(|c| (scorer.score(f64::from(c.score()), c.slot()), *c))
+            .collect();
+        refined.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        let cap = groups.map_or(usize::MAX, |(_, cap)| cap);
+        let group = |slot: u32| groups.and_then(|(groups, _)| groups.of(slot));
+        // By refined scores there are k, and some more for the doubt.
+        let enough = k + (k / 4).max(16);
+        let mut likely = Capped::new(enough, cap);
+        let mut hits: Vec<Hit> = Vec::with_capacity(enough);
+        for (_, candidate) in &refined {
+            if likely.is_full() {
+                break;
+            }
+            let slot = candidate.slot();
+            likely.take(group(slot));
+            let similarity = exact.similarity(self.rows, slot);
+            hits.push(Hit { score: scorer.score(similarity, slot), similarity, slot });
+        }
+        scratch.counters.rows_rescored += hits.len() as u64;
+        let ids = self.ids;
+        hits.sort_unstable_by(|a, b| {
+            better((a.score, ids.get(a.slot)), (b.score, ids.get(b.slot)))
+        });
+        let mut capped = Capped::new(k, cap);
+        hits.retain(|hit| !capped.is_full() && capped.take(group(hit.slot)));
+        hits
+    }
+}
