@@ -37,9 +37,9 @@ struct World {
 }
 
 fn batch(points: &[Point]) -> RecordBatch {
-    let groups = StringArray::from_iter(points.iter().map(|p| p.group.clone()));
-    let scores = Float64Array::from_iter(points.iter().map(|p| p.score));
-    let times = TimestampMicrosecondArray::from_iter(points.iter().map(|p| p.time));
+    let groups = points.iter().map(|p| p.group.clone()).collect::<StringArray>();
+    let scores = points.iter().map(|p| p.score).collect::<Float64Array>();
+    let times = points.iter().map(|p| p.time).collect::<TimestampMicrosecondArray>();
     let columns: [(&str, ArrayRef); 3] =
         [("group", Arc::new(groups)), ("score", Arc::new(scores)), ("time", Arc::new(times))];
     RecordBatch::try_from_iter_with_nullable(columns.map(|(n, c)| (n, c, true))).unwrap()
@@ -57,7 +57,7 @@ impl World {
         let mut points: Vec<Point> = Vec::new();
         for _ in 0..SEALED + GROWING {
             let mut vector = around(&mut numbers);
-            if numbers.next() % 6 == 0 && !points.is_empty() {
+            if numbers.next().is_multiple_of(6) && !points.is_empty() {
                 vector.clone_from(&points[numbers.next() as usize % points.len().min(50)].vector);
             }
             // A third are in one group, the others in ever smaller ones.
@@ -66,9 +66,10 @@ impl World {
                 1..=4 => Some("g0".to_owned()),
                 _ => Some(format!("g{}", (1.0 / (numbers.float().abs() + 0.005)) as u32)),
             };
-            let score = (numbers.next() % 5 > 0).then(|| f64::from(numbers.float() + 1.0).powi(6));
-            let time =
-                (numbers.next() % 7 > 0).then(|| 1000 * DAY - (numbers.next() % 400) as i64 * DAY);
+            let score = (!numbers.next().is_multiple_of(5))
+                .then(|| f64::from(numbers.float() + 1.0).powi(6));
+            let time = (!numbers.next().is_multiple_of(7))
+                .then(|| 1000 * DAY - (numbers.next() % 400) as i64 * DAY);
             points.push(Point { vector, group, score, time, alive: true });
         }
         let mut config = CollectionConfig::new(DIM, Metric::Cosine);
@@ -85,7 +86,9 @@ impl World {
         world.collection.optimize(&Progress::new()).unwrap();
         world.upsert(SEALED, SEALED + GROWING);
         let dead: Vec<u64> = (0..world.points.len() as u64).filter(|id| id % 11 == 3).collect();
-        dead.iter().for_each(|id| world.points[*id as usize].alive = false);
+        for id in &dead {
+            world.points[*id as usize].alive = false;
+        }
         world.collection.delete(&Ids::U64(dead)).unwrap();
         // Values that are replaced: known groups and new ones.
         let updated: Vec<u64> =

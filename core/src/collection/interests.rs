@@ -15,7 +15,7 @@ use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey};
 use crate::retrieval::{Hit, better};
-use crate::types::Vectors;
+use crate::types::{K_MAX, Vectors};
 
 /// Interests of a request.
 pub(super) const INTERESTS_MAX: usize = 64;
@@ -78,7 +78,7 @@ impl Search<'_> {
             let last = chosen.last().filter(|_| chosen.len() >= k).map(|fit| fit.hit.score);
             for interest in 0..count {
                 let list = &lists[interest];
-                let whole = list.len() < wanted[interest] || wanted[interest] >= self.most();
+                let whole = list.len() < wanted[interest] || wanted[interest] >= K_MAX;
                 if whole {
                     continue;
                 }
@@ -88,7 +88,7 @@ impl Search<'_> {
                 let quota = self.interests.quotas.get(interest).copied().unwrap_or(0);
                 let own = chosen.iter().filter(|fit| fit.interest == interest).count();
                 if (!fills && wanted[interest] < k) || own < quota {
-                    wanted[interest] = (wanted[interest] * 4).max(k).min(self.most());
+                    wanted[interest] = (wanted[interest] * 4).max(k).min(K_MAX);
                     stale.push(interest);
                 }
             }
@@ -97,11 +97,6 @@ impl Search<'_> {
                 return Ok((hits, counters));
             }
         }
-    }
-
-    /// The most results that a list may have.
-    fn most(&self) -> usize {
-        crate::types::K_MAX
     }
 
     /// The best for one interest.
