@@ -305,7 +305,8 @@ fn an_index_is_healed_and_grows_on() {
     let base = Base::new(view, before.order.iter().map(row_of).collect());
     let on = |threads| built_on(&rows, &options, Some(&base), threads);
     let (healed, anew) = (on(4), built(&rows, &options, 4));
-    let queries = clustered(200, dim, 40, 11);
+    // So many that chance is below what is allowed.
+    let queries = clustered(2_000, dim, 40, 11);
     let beam = Beam::whole(40);
     let (found, expected) =
         (recall(&rows, &healed, &queries, beam), recall(&rows, &anew, &queries, beam));
