@@ -65,7 +65,7 @@ fn garbage_in_every_file_is_corruption() {
     every_kind_of_file(&collection);
     drop(collection);
     let files = files(&path);
-    assert_eq!(files.len(), 7, "CURRENT, a manifest, two segments, what changed, a log");
+    assert_eq!(files.len(), 8, "CURRENT, a manifest, two segments, what changed, a set, a log");
     let other = vec![0xAB_u8; 10_000];
     for (name, good) in &files {
         for bad in [&b""[..], b"PK\x03\x04", &other, &vec![0; good.len()]] {
