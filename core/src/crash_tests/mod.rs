@@ -12,6 +12,7 @@ mod damage;
 mod data;
 mod faults;
 mod fuzz;
+mod growing;
 mod model;
 mod oracle;
 mod panics;
