@@ -307,21 +307,32 @@ fn open_segment(
     Ok(handle)
 }
 
+/// Maps a file that the manifest names, which says how long it is.
+fn map_named(
+    directory: &Directory,
+    name: &str,
+    length: u64,
+    config: &CollectionConfig,
+) -> std::result::Result<Bytes, Failure> {
+    let bytes = directory.map(name, access(config)).map_err(|e| named_file(directory, name, e))?;
+    let found = bytes.len() as u64;
+    if found == length {
+        return Ok(bytes);
+    }
+    let (expected, said) = (format!("{length} bytes"), format!("{found} bytes"));
+    let fault = Fault::damage(found.min(length), "file", expected, said);
+    Err(fault.at(&directory.path(name)).into())
+}
+
 fn map_segment(
     directory: &Directory,
     record: &SegmentRecord,
     config: &CollectionConfig,
 ) -> std::result::Result<Segment, Failure> {
     let name = record.file();
-    let bytes =
-        directory.map(&name, access(config)).map_err(|e| named_file(directory, &name, e))?;
     let path = directory.path(&name);
-    let length = bytes.len() as u64;
-    if length != record.length {
-        let (expected, found) = (format!("{} bytes", record.length), format!("{length} bytes"));
-        let at = length.min(record.length);
-        return Err(Fault::damage(at, "file", expected, found).at(&path).into());
-    }
+    let bytes = map_named(directory, &name, record.length, config)?;
+    let length = record.length;
     let segment = Segment::open(bytes, &path, config)?;
     let found = (length, segment.seal(), segment.rows());
     let stated = (record.length, record.seal, record.rows);
@@ -337,15 +348,9 @@ fn map_run(
     config: &CollectionConfig,
 ) -> std::result::Result<Run, Failure> {
     let name = record.file();
-    let bytes =
-        directory.map(&name, access(config)).map_err(|e| named_file(directory, &name, e))?;
     let path = directory.path(&name);
-    let length = bytes.len() as u64;
-    if length != record.length {
-        let (expected, found) = (format!("{} bytes", record.length), format!("{length} bytes"));
-        let at = length.min(record.length);
-        return Err(Fault::damage(at, "file", expected, found).at(&path).into());
-    }
+    let bytes = map_named(directory, &name, record.length, config)?;
+    let length = record.length;
     let mut run = Run::open(bytes, &path, config.id_type)?;
     if run.seal() != record.seal {
         let (stated, found) = ((length, record.seal, 0), (length, run.seal(), 0));
