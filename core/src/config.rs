@@ -354,13 +354,31 @@ impl SearchRequest {
 
 /// Shared between a long call and who watches it: how far it is, and whether to stop.
 #[derive(Debug, Clone, Default)]
-pub struct Progress(Arc<ProgressState>);
+pub struct Progress {
+    state: Arc<ProgressState>,
+    cancelled: Stop,
+    /// Others that end the call.
+    stops: Vec<Stop>,
+}
 
 #[derive(Debug, Default)]
 struct ProgressState {
     done: AtomicU64,
     total: AtomicU64,
-    cancelled: Arc<AtomicBool>,
+}
+
+/// Ends work that nobody wants any more. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Progress {
@@ -371,30 +389,37 @@ impl Progress {
 
     /// Asks the call to stop; it returns [`Error::Interrupted`] and leaves the old state.
     pub fn cancel(&self) {
-        self.0.cancelled.store(true, Ordering::Relaxed);
+        self.cancelled.set();
     }
 
     /// Steps done and steps in all (0 while unknown). A step is a point.
     pub fn get(&self) -> (u64, u64) {
-        (self.0.done.load(Ordering::Relaxed), self.0.total.load(Ordering::Relaxed))
+        (self.state.done.load(Ordering::Relaxed), self.state.total.load(Ordering::Relaxed))
     }
 
-    /// Set once the call is to stop.
+    /// Set once the caller wants it to stop.
     pub(crate) fn cancelled(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0.cancelled)
+        Arc::clone(&self.cancelled.0)
+    }
+
+    /// The same, but that it ends for another reason too.
+    pub(crate) fn stopped_by(&self, stop: &Stop) -> Self {
+        let mut progress = self.clone();
+        progress.stops.push(stop.clone());
+        progress
     }
 
     pub(crate) fn begin(&self, total: u64) {
-        self.0.done.store(0, Ordering::Relaxed);
-        self.0.total.store(total, Ordering::Relaxed);
+        self.state.done.store(0, Ordering::Relaxed);
+        self.state.total.store(total, Ordering::Relaxed);
     }
 
     pub(crate) fn advance(&self, steps: u64) {
-        self.0.done.fetch_add(steps, Ordering::Relaxed);
+        self.state.done.fetch_add(steps, Ordering::Relaxed);
     }
 
     pub(crate) fn check(&self, operation: &'static str) -> Result<()> {
-        if self.0.cancelled.load(Ordering::Relaxed) {
+        if self.cancelled.is_set() || self.stops.iter().any(Stop::is_set) {
             return Err(Error::Interrupted { operation });
         }
         Ok(())

@@ -187,6 +187,29 @@ impl Error {
         }
     }
 
+    /// The same error for another one who is concerned, where that can be: one that says nothing
+    /// about the state of the handle.
+    pub(crate) fn again(&self) -> Option<Self> {
+        match self {
+            Self::Io { path, operation, source } => {
+                let source = std::io::Error::new(source.kind(), source.to_string());
+                Some(Self::Io { path: path.clone(), operation, source })
+            }
+            Self::Corruption { path, offset, section, expected, found } => {
+                let (section, expected) = (section.clone(), expected.clone());
+                let (path, found) = (path.clone(), found.clone());
+                Some(Self::Corruption { path, offset: *offset, section, expected, found })
+            }
+            Self::ResourceLimit { what, limit, found, fix } => Some(Self::ResourceLimit {
+                what: what.clone(),
+                limit: limit.clone(),
+                found: found.clone(),
+                fix: fix.clone(),
+            }),
+            _ => None,
+        }
+    }
+
     /// Whether a file that should be there isn't.
     pub(crate) fn is_missing_file(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)

@@ -101,6 +101,10 @@ pub struct Stats {
     pub bytes_cold: u64,
     /// Bytes of the segments that are in physical memory now.
     pub bytes_resident: u64,
+    /// What is wrong, as far as this handle came upon it, each once: damaged segments, what could
+    /// not be done in the background and is tried again, why the writer stopped. Empty when all
+    /// is well.
+    pub problems: Vec<String>,
 }
 
 /// One segment; the points that are growing count as one.

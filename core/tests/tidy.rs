@@ -135,6 +135,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "vfs",
             "format",
             "manifest",
+            "graph",
+            "originals",
             "segment",
             "collection",
         ],

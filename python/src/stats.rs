@@ -37,6 +37,7 @@ pub fn stats<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>
     out.set_item("bytes_warm", stats.bytes_warm)?;
     out.set_item("bytes_cold", stats.bytes_cold)?;
     out.set_item("bytes_resident", stats.bytes_resident)?;
+    out.set_item("problems", &stats.problems)?;
     Ok(out)
 }
 

@@ -14,7 +14,7 @@ use super::state::{open_written, open_written_run};
 use super::view::{Content, View};
 use super::{Shared, lock};
 use crate::canary::sings;
-use crate::config::CollectionConfig;
+use crate::config::{CollectionConfig, Stop};
 use crate::error::{Error, Result};
 use crate::exclusions::{Exclusions, Run};
 use crate::manifest::{
@@ -32,6 +32,8 @@ pub(super) struct Committer {
     pub(super) lock: Option<Lock>,
     /// The failure after which nothing is written any more.
     pub(super) poisoned: Option<String>,
+    /// Tells those who build for this writer of such a failure.
+    pub(super) failed: Stop,
     /// The file of the log that is appended to; `None` before the first write and in memory.
     pub(super) wal: Option<wal::Writer>,
     /// Marks of the files of the log before that one.
@@ -57,6 +59,7 @@ impl Committer {
     /// Stops the writer: nobody knows what is on disk.
     pub(super) fn poison(&mut self, error: Error) -> Error {
         self.poisoned.get_or_insert_with(|| error.to_string());
+        self.failed.set();
         error
     }
 

@@ -198,7 +198,7 @@ impl Draft {
         let mut ids = Rows::new(&self.config).ids;
         for handle in &self.segments {
             let passing = filter.passing(handle)?;
-            let column = handle.segment.ids()?;
+            let column = handle.segment.sound_ids()?;
             for slot in passing.slots.iter(0..handle.segment.rows()) {
                 match (&mut ids, column.get(slot)) {
                     (Ids::U64(ids), IdRef::U64(id)) => ids.push(id),

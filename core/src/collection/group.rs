@@ -5,6 +5,7 @@
 //! state; then everyone learns the outcome. What a search sees is durable already.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::commit::Committer;
 use super::draft::Draft;
@@ -14,6 +15,7 @@ use super::view::Content;
 use super::{Shared, View, lock};
 use crate::canary::sings;
 use crate::error::{Error, Result};
+use crate::segment::SegmentHandle;
 use crate::sync::{self, Condvar, Mutex, MutexGuard};
 use crate::types::Durability;
 use crate::wal::{self, Payload};
@@ -130,18 +132,16 @@ fn lead_group(shared: &Shared, requests: Vec<Request>) -> Vec<Result<u64>> {
         Err(Error::Closed { operation }) => {
             (0..count).map(|_| Err(Error::Closed { operation })).collect()
         }
-        // A failure that changed nothing: all may try again.
-        Err(Error::Io { path, operation, source })
-            if lock(&shared.committer).poisoned.is_none() =>
-        {
-            let again = || std::io::Error::new(source.kind(), source.to_string());
-            let same = |_| Err(Error::Io { path: path.clone(), operation, source: again() });
-            (0..count).map(same).collect()
-        }
         Err(error) => {
-            // The first learns what it was, the others that it was.
+            // Of what changed nothing all learn what it was, and may try again; else the first
+            // does, and the others that it was.
+            let poisoned = lock(&shared.committer).poisoned.is_some();
             let cause = error.to_string();
-            let others = (1..count).map(|_| Err(Error::Poisoned { cause: cause.clone() }));
+            let others = (1..count).map(|_| {
+                let again = if poisoned { None } else { error.again() };
+                Err(again.unwrap_or_else(|| Error::Poisoned { cause: cause.clone() }))
+            });
+            let others: Vec<_> = others.collect();
             std::iter::once(Err(error)).chain(others).collect()
         }
     }
@@ -151,13 +151,52 @@ fn try_lead(shared: &Shared, requests: Vec<Request>) -> Result<Vec<Result<u64>>>
     let mut committer = shared.wait_for_room()?;
     committer.ensure_active(shared)?;
     let view = shared.view("write")?;
+    let (requests, refused) = refuse(&view, requests);
     // A panic in here may leave anything: nothing is written after it.
     committer.poisoned = Some("a worker panicked".to_owned());
-    let committed = commit(shared, &mut committer, &view, requests);
+    let committed = if requests.is_empty() {
+        Ok(Vec::new())
+    } else {
+        commit(shared, &mut committer, &view, requests)
+    };
     committer.poisoned = committed.as_ref().err().map(ToString::to_string);
+    if committer.poisoned.is_some() {
+        committer.failed.set();
+    }
     drop(committer);
     shared.sealer.wake();
-    committed
+    let mut applied = committed?.into_iter();
+    let outcome = |refused: Option<Error>| match refused {
+        Some(error) => Some(Err(error)),
+        None => applied.next(),
+    };
+    Ok(refused.into_iter().filter_map(outcome).collect())
+}
+
+/// Takes out the requests that need the ids of every segment where some segment's are damaged; each
+/// request's error. Nothing of the others fails for damage.
+fn refuse(view: &View, requests: Vec<Request>) -> (Vec<Request>, Vec<Option<Error>>) {
+    let sound = |h: &Arc<SegmentHandle>| h.segment.filtered_finder().map(drop);
+    let needs_ids = |request: &Request| match &request.asked {
+        Asked::DeleteWhere(_) => true,
+        Asked::Apply(operation) => {
+            !matches!(operation, Operation::Exclude { .. } | Operation::Clear(_))
+        }
+    };
+    let damage = if requests.iter().any(needs_ids) {
+        view.segments.iter().try_for_each(sound).err()
+    } else {
+        None
+    };
+    let refused = |request: &Request| match &damage {
+        Some(error) if needs_ids(request) => {
+            error.again().or_else(|| Some(Error::Poisoned { cause: error.to_string() }))
+        }
+        _ => None,
+    };
+    let refused: Vec<_> = requests.iter().map(refused).collect();
+    let left = requests.into_iter().zip(&refused).filter(|(_, refused)| refused.is_none());
+    (left.map(|(request, _)| request).collect(), refused)
 }
 
 fn commit(
@@ -255,7 +294,12 @@ fn apply(draft: &mut Draft, request: Request) -> Result<Result<(u64, Vec<Payload
     let payloads = request.payloads;
     let operation = match request.asked {
         Asked::Apply(operation) => operation,
-        Asked::DeleteWhere(filter) => Operation::Delete(draft.passing(&filter)?),
+        Asked::DeleteWhere(filter) => match draft.passing(&filter) {
+            Ok(ids) => Operation::Delete(ids),
+            // A column that is damaged: nothing was changed.
+            Err(error @ Error::Corruption { .. }) => return Ok(Err(error)),
+            Err(error) => return Err(error),
+        },
     };
     match operation {
         Operation::Upsert(rows) => {

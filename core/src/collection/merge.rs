@@ -14,8 +14,8 @@ use super::draft::{Draft, gather, keep_last, position_of};
 use super::estimate::{self, Budget};
 use super::{Shared, View, lock, pool};
 use crate::canary::sings;
-use crate::config::{CollectionConfig, Progress};
-use crate::error::Result;
+use crate::config::{CollectionConfig, Progress, Stop};
+use crate::error::{Error, Result};
 use crate::graph::{self, Base, BuildOptions, Ordered, Start};
 use crate::manifest::segment_file;
 use crate::originals::Originals;
@@ -53,8 +53,10 @@ pub(super) fn write_indexed(
     };
     let ordered = threads.install(|| Ordered::new(&originals, &options, base, progress))?;
     let start = base.map_or(Start::Nothing, Start::Base);
-    let grow = || threads.install(|| ordered.grow(&originals, &options, start, progress));
-    let index = Index { ordered: &ordered, graph: IndexGraph::Growing(Box::new(grow)) };
+    let stop = Stop::default();
+    let progress = progress.stopped_by(&stop);
+    let grow = || threads.install(|| ordered.grow(&originals, &options, start, &progress));
+    let index = Index { ordered: &ordered, graph: IndexGraph::Growing(Box::new(grow), stop) };
     write_sealed_to(directory, shared, config, points, Some(index))
 }
 
@@ -104,7 +106,7 @@ pub(super) fn make_live(shared: &Shared, points: &Kept, handle: SegmentHandle) -
 }
 
 /// Removes the file of a segment that didn't come to be.
-fn forget<T>(shared: &Shared, handle: &SegmentHandle, error: crate::error::Error) -> Result<T> {
+fn forget<T>(shared: &Shared, handle: &SegmentHandle, error: Error) -> Result<T> {
     if let Some(record) = handle.record() {
         shared.directory.remove_if_there(&record.file());
     }
@@ -120,7 +122,7 @@ pub(super) fn merge(
     progress: &Progress,
     operation: &'static str,
 ) -> Result<()> {
-    merge_into(shared, &shared.directory, inputs, threads, progress, operation)
+    merge_to(shared, &shared.directory, inputs, threads, progress, operation)
 }
 
 /// [`merge`] that writes no more than so many bytes a second.
@@ -133,7 +135,26 @@ pub(super) fn merge_gently(
 ) -> Result<()> {
     let rate = Rate { bytes_a_second, hurried: progress.cancelled() };
     let directory = shared.directory.paced(rate);
-    merge_into(shared, &directory, inputs, threads, progress, "merge")
+    merge_to(shared, &directory, inputs, threads, progress, "merge")
+}
+
+fn merge_to(
+    shared: &Shared,
+    directory: &Directory,
+    inputs: &[Arc<SegmentHandle>],
+    threads: &ThreadPool,
+    progress: &Progress,
+    operation: &'static str,
+) -> Result<()> {
+    let beside = progress.stopped_by(&shared.failed);
+    match merge_into(shared, directory, inputs, threads, &beside, operation) {
+        // By the failure of the writer, unless the caller wanted it.
+        Err(Error::Interrupted { .. }) if progress.check(operation).is_ok() => {
+            lock(&shared.committer).check(operation)?;
+            Err(Error::Interrupted { operation })
+        }
+        merged => merged,
+    }
 }
 
 fn merge_into(

@@ -56,7 +56,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 
 use crate::config::{
-    CollectionConfig, ImportOptions, LoadOptions, LoadReport, OpenOptions, Progress,
+    CollectionConfig, ImportOptions, LoadOptions, LoadReport, OpenOptions, Progress, Stop,
 };
 use crate::error::{Error, Result};
 use crate::results::{MemoryEstimate, Points, Stats, VerifyReport};
@@ -103,6 +103,8 @@ struct Shared {
     /// copy of this handle, which only reads too.
     owner: Option<u32>,
     committer: Mutex<Committer>,
+    /// Set once the writer has failed: what is built for it is built for nothing.
+    failed: Stop,
     group: Group,
     filters: Filters,
     sealer: Worker,
@@ -425,7 +427,9 @@ impl Collection {
 
     /// The state of the collection.
     pub fn stats(&self) -> Result<Stats> {
-        Ok(stats::stats(&*self.view("stats")?, self.shared.on_disk()))
+        let view = self.view("stats")?;
+        let problems = stats::problems(&self.shared, &view);
+        Ok(Stats { problems, ..stats::stats(&view, self.shared.on_disk()) })
     }
 
     /// Reads every byte of every file against its checksum.

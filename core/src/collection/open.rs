@@ -13,7 +13,7 @@ use super::view::{Content, View};
 use super::worker::Worker;
 use super::{Collection, Shared};
 use crate::canary::sings;
-use crate::config::{CollectionConfig, Mode, OpenOptions};
+use crate::config::{CollectionConfig, Mode, OpenOptions, Stop};
 use crate::error::{Error, Result};
 use crate::exclusions::Exclusions;
 use crate::format::Fault;
@@ -238,9 +238,11 @@ fn assemble(
     view.encode_pieces();
     let latest_us = view.manifest.latest_us;
     let owner = lock.is_some().then(std::process::id);
+    let failed = Stop::default();
     let committer = Committer {
         lock,
         poisoned: None,
+        failed: failed.clone(),
         wal: None,
         wals,
         active: 0,
@@ -257,6 +259,7 @@ fn assemble(
         tail: Mutex::new(tail),
         owner,
         committer: Mutex::new(committer),
+        failed,
         group: Group::default(),
         filters: Filters::default(),
         sealer: Worker::default(),

@@ -1,8 +1,9 @@
 //! What a collection says about itself, and whether it is right.
 
-use super::state;
 use super::view::View;
-use crate::error::Result;
+use super::worker::Worker;
+use super::{Shared, lock, state};
+use crate::error::{Error, Result};
 use crate::manifest::{SegmentRecord, encode_current};
 use crate::results::{SegmentStats, Stats, VerifyReport};
 use crate::segment::{SegmentBytes, verify_segment};
@@ -84,7 +85,29 @@ pub(super) fn stats(view: &View, on_disk: bool) -> Stats {
         bytes_warm: all.warm,
         bytes_cold: all.cold,
         bytes_resident: all.resident,
+        problems: Vec::new(),
     }
+}
+
+/// What is wrong, each once: the writer's own end, damage, and what its threads failed at.
+pub(super) fn problems(shared: &Shared, view: &View) -> Vec<String> {
+    // Nobody waits for a commit to learn that there is nothing to tell.
+    let stopped = match shared.committer.try_lock() {
+        Ok(committer) => committer.poisoned.clone(),
+        Err(_) if shared.failed.is_set() => lock(&shared.committer).poisoned.clone(),
+        Err(_) => None,
+    };
+    let stopped = stopped.map(|cause| Error::Poisoned { cause }.to_string());
+    let damage = view.segments.iter().filter_map(|h| h.segment.damage());
+    let failures = [&shared.sealer, &shared.merger].into_iter().filter_map(Worker::failure);
+    let all = stopped.into_iter().chain(damage.map(|error| error.to_string())).chain(failures);
+    let mut problems: Vec<String> = Vec::new();
+    for problem in all {
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    problems
 }
 
 /// Reads the live state again, from its first file to its last, whatever this handle has open. In

@@ -141,7 +141,9 @@ impl Shared {
 
     fn merge_due(&self, progress: &Progress) -> Result<bool> {
         let view = self.view("merge")?;
-        let sealed: Vec<_> = view.segments.iter().filter(|h| h.wal().is_none()).collect();
+        // What is damaged can't be merged, and stays as it is.
+        let sound = |h: &&Arc<SegmentHandle>| h.wal().is_none() && h.segment.damage().is_none();
+        let sealed: Vec<_> = view.segments.iter().filter(sound).collect();
         let metas: Vec<Meta> = sealed.iter().map(|h| meta(h)).collect();
         let Some(chosen) = plan(&metas) else { return Ok(false) };
         let chosen = chosen.iter().filter_map(|at| sealed.get(*at));

@@ -10,8 +10,11 @@ use crate::config::Progress;
 use crate::error::{Error, Result};
 use crate::sync::{Condvar, JoinHandle, Mutex, MutexGuard, spawn};
 
-/// How long a failed attempt rests.
+/// How long it rests after a failed attempt, twice as long after each that follows, and at most.
 const REST: Duration = Duration::from_secs(1);
+const REST_MOST: Duration = Duration::from_secs(256);
+/// How long it sleeps when there is nothing to do.
+const SLEEP: Duration = Duration::from_secs(3600);
 
 /// What a thread does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,12 +49,15 @@ pub(super) struct Worker {
 struct State {
     running: bool,
     stop: bool,
-    /// There may be something to do since it last looked.
+    /// There may be something to do since it last looked, or more of what it did.
     woken: bool,
+    /// How many wait for the end of the next attempt.
+    awaited: usize,
     /// Counts the attempts that ended, well or not.
     rounds: u64,
-    /// Why the last one failed.
-    failed: Option<String>,
+    /// How many failed one after the other up to now, and why the last did.
+    failures: u32,
+    failed: Option<Error>,
     /// What is under way.
     job: Option<Progress>,
     /// How many wait to do it by themselves.
@@ -140,14 +146,57 @@ impl Worker {
         let mut state = lock(&self.state);
         let before = state.rounds;
         state.woken = true;
+        state.awaited += 1;
         self.changed.notify_all();
         while state.running && !state.stop && state.rounds == before {
             state = self.wait(state, REST);
         }
-        if let Some(cause) = &state.failed {
-            return Err(Error::Poisoned { cause: format!("sealing failed: {cause}") });
+        match &state.failed {
+            Some(error) => Err(error.again().unwrap_or_else(|| Error::Poisoned {
+                cause: format!("what is done in the background failed: {error}"),
+            })),
+            None => Ok(state.running),
         }
-        Ok(state.running)
+    }
+
+    /// Why the last attempt failed.
+    pub(super) fn failure(&self) -> Option<String> {
+        lock(&self.state).failed.as_ref().map(ToString::to_string)
+    }
+
+    /// Remembers how an attempt ended.
+    fn ended(&self, outcome: Result<bool>) {
+        let mut state = lock(&self.state);
+        state.rounds += 1;
+        state.awaited = 0;
+        state.woken |= matches!(outcome, Ok(true));
+        state.failures = if outcome.is_err() { state.failures + 1 } else { 0 };
+        state.failed = outcome.err();
+        self.changed.notify_all();
+    }
+
+    /// Waits until it is time for the next attempt; whether there is to be one.
+    fn rest(&self) -> bool {
+        let begin = Instant::now();
+        let mut state = lock(&self.state);
+        while !state.stop {
+            let long = match state.failures {
+                0 if state.woken => Duration::ZERO,
+                0 => SLEEP,
+                // What failed is not tried more often for what comes in meanwhile.
+                _ if state.awaited > 0 => REST,
+                failures => REST.saturating_mul(1 << (failures - 1).min(16)).min(REST_MOST),
+            };
+            let left = long.saturating_sub(begin.elapsed());
+            if left.is_zero() {
+                break;
+            }
+            state = self.wait(state, left);
+        }
+        state.woken = false;
+        state.running = !state.stop;
+        self.changed.notify_all();
+        state.running
     }
 }
 
@@ -177,27 +226,10 @@ fn run(shared: &Weak<Shared>, role: Role) {
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| shared.step(role)));
         let outcome = outcome.unwrap_or_else(|_| {
             let cause = "a merge panicked".to_owned();
-            lock(&shared.committer).poisoned.get_or_insert(cause.clone());
-            Err(Error::Poisoned { cause })
+            Err(lock(&shared.committer).poison(Error::Poisoned { cause }))
         });
-        let mut state = lock(&worker.state);
-        state.rounds += 1;
-        let rest = match &outcome {
-            Ok(true) => Duration::ZERO,
-            Ok(false) => Duration::from_secs(3600),
-            Err(_) => REST,
-        };
-        state.failed = outcome.err().map(|error| error.to_string());
-        worker.changed.notify_all();
-        if !rest.is_zero() && !state.woken && !state.stop {
-            state = worker.wait(state, rest);
-        } else if state.failed.is_some() && !state.stop {
-            state = worker.wait(state, REST);
-        }
-        state.woken = false;
-        if state.stop {
-            state.running = false;
-            worker.changed.notify_all();
+        worker.ended(outcome);
+        if !worker.rest() {
             return;
         }
     }

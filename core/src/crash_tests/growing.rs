@@ -8,10 +8,14 @@ use std::sync::Arc;
 use super::world::{ROOT, open_at};
 use super::{on_all, report};
 use crate::collection::Collection;
-use crate::config::{CollectionConfig, Mode, Progress};
+use crate::config::{CollectionConfig, Mode, Progress, Stop};
 use crate::error::Error;
+use crate::graph::{BuildOptions, Ordered};
 use crate::metric::Metric;
+use crate::originals::Originals;
+use crate::segment::{Index, IndexGraph, Rows, write_segment};
 use crate::types::{Ids, Vectors};
+use crate::vfs::Directory;
 use crate::vfs::fault::{Crash, Failure, FaultVfs, Plan};
 
 /// So many that a graph grows, which is checked.
@@ -99,6 +103,37 @@ fn giving_up_while_a_graph_grows_leaves_no_file() {
     assert_eq!(segments(&vfs), before);
     collection.optimize(&Progress::new()).unwrap();
     assert_eq!(collection.len(), ROWS);
+}
+
+/// What can't be written any more is not built to its end either.
+#[test]
+fn a_failing_disk_ends_the_build() {
+    let (vfs, collection) = ready();
+    let view = collection.view("test").unwrap();
+    let mut rows = Rows::new(&view.config);
+    for handle in &view.segments {
+        let slots: Vec<u32> = handle.alive_slots().collect();
+        rows.append_slots(handle, &slots).unwrap();
+    }
+    let points = rows.keep_last();
+    let originals = Originals::new(view.config.dtype, DIM, points.vectors());
+    let options = BuildOptions::new(Metric::L2, view.config.profile, 0);
+    let ordered = Ordered::new(&originals, &options, None, &Progress::new()).unwrap();
+    let stop = Stop::default();
+    // A graph that would grow for ever.
+    let told = stop.clone();
+    let grow = move || {
+        while !told.is_set() {
+            std::thread::yield_now();
+        }
+        Err(Error::Interrupted { operation: "build" })
+    };
+    let graph = IndexGraph::Growing(Box::new(grow), stop);
+    let directory = Directory::new(Arc::new(vfs.clone()), Path::new(ROOT));
+    vfs.fail(Some(Plan { failure: Failure::Io, nth: 0, sticky: true }));
+    let index = Some(Index { ordered: &ordered, graph });
+    let error = write_segment(&directory, "segments/9.seg", &view.config, &points, index);
+    assert!(matches!(error, Err(Error::Io { .. })), "{error:?}");
 }
 
 fn segments(vfs: &FaultVfs) -> usize {

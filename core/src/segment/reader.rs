@@ -398,9 +398,18 @@ impl Segment {
         }
     }
 
-    /// Remembers damage: whoever needs the ids, and so every search, gets it as an error.
-    pub(super) fn refuse(&self, fault: Fault) {
-        let _ = self.refused.set(fault);
+    /// Remembers damage that was found in this file: whoever searches gets it as an error.
+    pub(crate) fn refuse(&self, error: &Error) {
+        let Error::Corruption { path, offset, section, expected, found } = error else { return };
+        if *path == self.path {
+            let fault = Fault::damage(*offset, section, expected, found);
+            let _ = self.refused.set(fault);
+        }
+    }
+
+    /// The damage for which it is refused.
+    pub(crate) fn damage(&self) -> Option<Error> {
+        self.refused.get().map(|fault| fault.clone().at(&self.path))
     }
 
     /// The regions of the index. Takes a while the first time.
@@ -415,13 +424,16 @@ impl Segment {
 
     /// The ids, by slot.
     pub(crate) fn ids(&self) -> Result<IdColumn<'_>> {
+        self.damage().map_or_else(|| self.sound_ids(), Err)
+    }
+
+    /// [`Self::ids`], also where damage was found elsewhere in the segment: what is written must
+    /// be known to replace what is there.
+    pub(crate) fn sound_ids(&self) -> Result<IdColumn<'_>> {
         self.checked_ids().map_err(|f| f.at(&self.path))
     }
 
     fn checked_ids(&self) -> Decoded<IdColumn<'_>> {
-        if let Some(fault) = self.refused.get() {
-            return Err(fault.clone());
-        }
         let sums = self.sums();
         let bytes = self.ids.ids.all(&self.file, sums)?;
         let Some(offsets) = &self.ids.offsets else {
@@ -442,12 +454,13 @@ impl Segment {
         Ok(Finder { ids: self.ids()?, order, rows: self.meta.rows, filter: self.filter.get() })
     }
 
-    /// [`Self::finder`] for looking up many ids that mostly aren't there.
+    /// [`Self::finder`] for looking up many ids that mostly aren't there; with
+    /// [`Self::sound_ids`]. What succeeds once does so always.
     pub(crate) fn filtered_finder(&self) -> Result<Finder<'_>> {
-        let ids = self.ids()?;
-        let rows = self.meta.rows;
-        self.filter.get_or_init(|| IdFilter::new((0..rows).map(|s| ids.get(s)), rows as usize));
-        self.finder()
+        let (ids, rows) = (self.sound_ids()?, self.meta.rows);
+        let filter =
+            self.filter.get_or_init(|| IdFilter::new((0..rows).map(|s| ids.get(s)), rows as usize));
+        Ok(Finder { ids, order: self.id_order()?, rows, filter: Some(filter) })
     }
 
     /// Calls `each` with the slots of those of these ids that are there, dead or alive.

@@ -9,8 +9,13 @@ use crate::error::{Error, Result};
 use crate::format::{BLOCK, Decoded, Fault, first_nonzero};
 use crate::types::STRING_ID_BYTES_MAX;
 
-/// Checks everything; the number of blocks compared.
+/// Checks everything; the number of blocks compared. Damage that is found is remembered: the
+/// segment is refused from then on.
 pub(crate) fn verify_segment(segment: &Segment) -> Result<u64> {
+    try_verify(segment).inspect_err(|error| segment.refuse(error))
+}
+
+fn try_verify(segment: &Segment) -> Result<u64> {
     let blocks = check_bytes(segment, |_| true).map_err(|f| f.at(segment.path()))?;
     check_ids(segment)?;
     let everything: Vec<u32> = (0..segment.rows()).collect();
@@ -25,10 +30,10 @@ pub(crate) fn verify_segment(segment: &Segment) -> Result<u64> {
 }
 
 /// Compares every byte with its checksum. `go_on` is told of the bytes that were read since it was
-/// asked last. Damage that is found is remembered: the segment is refused from then on.
+/// asked last. Damage that is found is remembered, as by [`verify_segment`].
 pub(crate) fn scrub_segment(segment: &Segment, go_on: impl FnMut(usize) -> bool) {
     if let Err(fault) = check_bytes(segment, go_on) {
-        segment.refuse(fault);
+        segment.refuse(&fault.at(segment.path()));
     }
 }
 

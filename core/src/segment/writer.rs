@@ -10,7 +10,7 @@ use super::meta::SegmentMeta;
 use super::reader::Segment;
 use super::rows::Kept;
 use crate::codec;
-use crate::config::CollectionConfig;
+use crate::config::{CollectionConfig, Stop};
 use crate::error::{Error, Result};
 use crate::format::{BlockSums, Layout, Planned, SectionKind, crc};
 use crate::graph::{Grown, IndexMeta, Ordered};
@@ -35,8 +35,8 @@ pub(crate) struct Index<'a> {
 /// The graph of an index.
 pub(crate) enum IndexGraph<'a> {
     Grown(Grown),
-    /// Grows while the rest is written.
-    Growing(Box<dyn FnOnce() -> Result<Grown> + 'a>),
+    /// Grows while the rest is written, until it is told that this has failed.
+    Growing(Box<dyn FnOnce() -> Result<Grown> + 'a>, Stop),
 }
 
 /// What the manifest keeps of a written segment.
@@ -98,17 +98,25 @@ pub(crate) fn write_segment(
     match index.map(|index| index.graph) {
         None => write(GraphSource::None),
         Some(IndexGraph::Grown(grown)) => write(GraphSource::Ready(grown)),
-        Some(IndexGraph::Growing(grow)) => std::thread::scope(|scope| {
+        Some(IndexGraph::Growing(grow, stop)) => std::thread::scope(|scope| {
             let (give, take) = mpsc::channel();
-            let written = scope.spawn(|| write(GraphSource::Awaited(take)));
-            let failed = match grow() {
+            let written =
+                scope.spawn(|| write(GraphSource::Awaited(take)).inspect_err(|_| stop.set()));
+            let grown = grow();
+            // Who failed first stopped the other.
+            let stopped = stop.is_set();
+            let failed = match grown {
                 // If nobody takes it, writing has failed, and says so below.
                 Ok(grown) => give.send(grown).err().and(None),
                 Err(error) => Some(error),
             };
             drop(give);
             let written = written.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            failed.map_or(written, Err)
+            match failed {
+                Some(Error::Interrupted { .. }) if stopped => written,
+                Some(error) => Err(error),
+                None => written,
+            }
         }),
     }
 }
@@ -230,7 +238,7 @@ fn meta_bytes(meta: Meta<'_>, index: Option<&Index<'_>>) -> Result<usize> {
     let room = meta.encode(Some(ordered.early_meta()))?.len() + GRAPH_META_BYTES;
     Ok(match graph {
         IndexGraph::Grown(grown) => room.max(meta.encode(Some(grown.meta.clone()))?.len()),
-        IndexGraph::Growing(_) => room,
+        IndexGraph::Growing(..) => room,
     })
 }
 

@@ -793,6 +793,8 @@ class Collection:
             points, dim, metric, id_type, dtype, profile, index, space, schema, version, segments
             (a list of dicts: name, rows, dead, indexed, bytes), and bytes: disk, hot (read by
             every search), warm (read by refinement), cold (read by results only), resident.
+            problems: a list of texts, empty when all is well: damaged segments, what failed in the
+            background and is tried again, why the writer stopped.
         """
         return Report(self._core.stats())
 

@@ -37,6 +37,9 @@ pub fn run(args: &Args, out: &Output) -> Result<()> {
         out.line("")?;
         write_segments(&stats.segments, out)?;
     }
+    for problem in &stats.problems {
+        out.line(&format!("problem: {problem}"))?;
+    }
     Ok(())
 }
 
@@ -68,6 +71,7 @@ fn to_json(stats: &Stats) -> Value {
         "bytes_warm": stats.bytes_warm,
         "bytes_cold": stats.bytes_cold,
         "bytes_resident": stats.bytes_resident,
+        "problems": stats.problems,
     })
 }
 

@@ -2,7 +2,7 @@
 //! measured, and `benches/LOG.md` for what was seen.
 //!
 //! ```text
-//! storage DIRECTORY [--points N] [--million N] [--data FILE] [ROW ...]
+//! storage DIRECTORY [--points N] [--million N] [--seconds N] [--data FILE] [ROW ...]
 //! ```
 //!
 //! Collections are made below DIRECTORY, on the disk to be measured, and removed. Without names
@@ -40,9 +40,9 @@ const ROWS: [(&str, Measure); 8] = [
 
 fn main() -> Outcome {
     let mut args = std::env::args().skip(1);
-    let first = args
-        .next()
-        .ok_or("storage DIRECTORY [--points N] [--million N] [--data FILE] [ROW ...]")?;
+    let first = args.next().ok_or(
+        "storage DIRECTORY [--points N] [--million N] [--seconds N] [--data FILE] [ROW ...]",
+    )?;
     // A process of its own, for what needs one.
     if let Some(child) = first.strip_prefix("child-") {
         let args: Vec<String> = args.collect();
@@ -59,6 +59,7 @@ fn main() -> Outcome {
         let number = |text: Option<String>| text.ok_or("a number")?.parse().map_err(|_| "a number");
         match arg.as_str() {
             "--points" => bench.points = number(args.next())?,
+            "--seconds" => bench.seconds = number(args.next())?,
             "--million" => bench.million = number(args.next())?,
             "--data" => bench.data = Some(args.next().ok_or("a file of vectors")?.into()),
             name if ROWS.iter().any(|(row, _)| *row == name) => wanted.push(arg),

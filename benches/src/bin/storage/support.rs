@@ -21,6 +21,8 @@ pub(crate) struct Bench {
     pub(crate) points: usize,
     /// Points of the load whose memory is measured.
     pub(crate) million: usize,
+    /// How long points arrive beside searches.
+    pub(crate) seconds: usize,
     /// A file of vectors to search and to churn, in place of generated ones.
     pub(crate) data: Option<PathBuf>,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new(directory: PathBuf) -> std::io::Result<Self> {
         fs::create_dir_all(&directory)?;
-        Ok(Self { directory, points: 200_000, million: 1_000_000, data: None })
+        Ok(Self { directory, points: 200_000, million: 1_000_000, seconds: 30, data: None })
     }
 
     /// A path below the directory where nothing is.
