@@ -275,6 +275,9 @@ pub struct SearchRequest {
     pub with_vectors: bool,
     /// Threads of a batch; `None` is all of the pool.
     pub threads: Option<usize>,
+    /// Whether to say how each query was answered, see `SearchResults::explain`. Queries of a
+    /// batch are walked one by one then, which takes longer; they find the same.
+    pub explain: bool,
 }
 
 impl SearchRequest {
@@ -296,6 +299,7 @@ impl SearchRequest {
             with_attributes: Vec::new(),
             with_vectors: false,
             threads: None,
+            explain: false,
         }
     }
 

@@ -7,12 +7,14 @@ mod codes;
 mod collection;
 mod compaction;
 mod config;
+mod counters;
 #[cfg(test)]
 mod crash_tests;
 mod curve;
 mod environment;
 mod error;
 mod exclusions;
+mod explain;
 mod filter;
 mod format;
 mod graph;
@@ -37,6 +39,7 @@ pub use config::{
     LoadReport, Mode, OpenOptions, Progress, Scale, SearchRequest,
 };
 pub use error::{Error, Result};
+pub use explain::{Eligibility, Explain, PlanKind, SegmentExplain, Stage, Stages};
 #[doc(hidden)]
 pub use kernels::bench;
 pub use metric::Metric;

@@ -2,6 +2,8 @@
 
 use arrow_array::{ArrayRef, RecordBatch};
 
+pub use crate::counters::SearchCounters;
+use crate::explain::Explain;
 use crate::types::{Dtype, IdType, Ids, IndexKind, Profile};
 
 /// Hits of `queries` queries, `k` places each, row after row. A place without a hit holds id
@@ -29,31 +31,8 @@ pub struct SearchResults {
     pub vectors: Option<Vec<f32>>,
     /// What the search did, summed over the queries.
     pub counters: SearchCounters,
-}
-
-/// What a search did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SearchCounters {
-    /// Nodes expanded.
-    pub hops: u64,
-    /// Nodes whose neighbours were looked at for eligible ones only.
-    pub peeks: u64,
-    /// Codes scored.
-    pub codes_scored: u64,
-    /// Rows refined from their 8-bit codes.
-    pub rows_refined: u64,
-    /// Rows rescored from the original vectors.
-    pub rows_rescored: u64,
-}
-
-impl SearchCounters {
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.hops += other.hops;
-        self.peeks += other.peeks;
-        self.codes_scored += other.codes_scored;
-        self.rows_refined += other.rows_refined;
-        self.rows_rescored += other.rows_rescored;
-    }
+    /// How each query was answered, if asked for.
+    pub explain: Vec<Explain>,
 }
 
 /// Memory that a build will take, and what there is.

@@ -28,7 +28,7 @@ pub(super) fn search(
         let plan = Plan::new(view, request, &all, filters)?;
         let mut found = answers_to(&plan, vectors, threads)?;
         keep_similar(request, &mut found);
-        return collect(&plan, &found);
+        return collect(&plan, found);
     }
     let dim = view.config.dim;
     let queries = vectors.len() / dim;
@@ -56,7 +56,7 @@ pub(super) fn search(
     keep_similar(request, &mut found);
     // What is laid out doesn't depend on who was eligible.
     let nobody = Narrowed { filter: None, exclude: None, exclude_sets: &[] };
-    collect(&Plan::new(view, request, &nobody, filters)?, &found)
+    collect(&Plan::new(view, request, &nobody, filters)?, found)
 }
 
 /// Drops what is less similar than was asked for.

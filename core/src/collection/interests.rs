@@ -5,12 +5,15 @@
 //! itself, together with the others, and the lists are united.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
+use super::explain::Took;
 use super::plan::{Narrowed, Plan, checked_queries};
 use super::search::{Answered, answers_to, collect};
 use super::{Collection, Place};
 use crate::config::{Effort, Interests, SearchRequest};
 use crate::error::{Error, Result};
+use crate::explain::Stage;
 use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey};
@@ -46,7 +49,7 @@ impl Collection {
         if let Some(least) = request.min_score {
             found.0.retain(|(_, hit)| hit.similarity >= least);
         }
-        collect(&plan, &[found])
+        collect(&plan, vec![found])
     }
 }
 
@@ -61,7 +64,7 @@ impl Search<'_> {
     fn run(&self) -> Result<Answered> {
         let k = self.plan.request.k;
         let count = self.weights.len();
-        let mut counters = SearchCounters::default();
+        let mut took = Took::begin(self.plan);
         // What is likely to do; the last of a list says whether it does.
         let share = if count == 1 { k } else { (2 * k).div_ceil(count) + 16 };
         let mut wanted = vec![share.min(k); count];
@@ -69,12 +72,16 @@ impl Search<'_> {
         let mut stale: Vec<usize> = (0..count).collect();
         loop {
             for interest in std::mem::take(&mut stale) {
-                let (hits, counted) = self.list(interest, wanted[interest])?;
-                counters.add(&counted);
+                let (hits, of_list) = self.list(interest, wanted[interest])?;
+                took.add_interest(of_list, interest);
                 lists[interest] = hits;
             }
-            let fits = self.fits(&lists);
-            let chosen = self.choose(&fits);
+            let start = self.plan.request.explain.then(Instant::now);
+            let fits = self.fits(&lists, &mut took.counters);
+            let (chosen, capped) = self.choose(&fits);
+            if let Some(start) = start {
+                took.spent(Stage::Merge, start.elapsed());
+            }
             let last = chosen.last().filter(|_| chosen.len() >= k).map(|fit| fit.hit.score);
             for interest in 0..count {
                 let list = &lists[interest];
@@ -94,7 +101,8 @@ impl Search<'_> {
             }
             if stale.is_empty() {
                 let hits = chosen.into_iter().map(|fit| (fit.place.segment, fit.hit)).collect();
-                return Ok((hits, counters));
+                took.counters.capped += capped;
+                return Ok((hits, took));
             }
         }
     }
@@ -120,7 +128,7 @@ impl Search<'_> {
     }
 
     /// Every point of the lists with the interest that it fits best, best first.
-    fn fits(&self, lists: &[Vec<(u32, Hit)>]) -> Vec<Fit> {
+    fn fits(&self, lists: &[Vec<(u32, Hit)>], counters: &mut SearchCounters) -> Vec<Fit> {
         let view = self.plan.view;
         let queries: Vec<exact::Query> = self
             .vectors
@@ -133,6 +141,8 @@ impl Search<'_> {
                 known.entry((*segment, hit.slot)).or_default().push((interest, hit.similarity));
             }
         }
+        let pairs = known.len() * self.weights.len();
+        counters.rows_rescored += (pairs - known.values().map(Vec::len).sum::<usize>()) as u64;
         let fit = |((segment, slot), known): ((u32, u32), Vec<(usize, f64)>)| {
             let rows = view.segments[segment as usize].segment.originals();
             let similarity = |interest: usize| {
@@ -160,7 +170,7 @@ impl Search<'_> {
     }
 
     /// The list: quotas first, then the best of the rest; best first.
-    fn choose(&self, fits: &[Fit]) -> Vec<Fit> {
+    fn choose(&self, fits: &[Fit]) -> (Vec<Fit>, u64) {
         let request = self.plan.request;
         let cap = request.cap.as_ref().map_or(usize::MAX, |cap| cap.max_per_group);
         let mut capped = Capped::new(request.k, cap);
@@ -176,10 +186,14 @@ impl Search<'_> {
                 (left[fit.interest], *taken) = (left[fit.interest] - 1, true);
             }
         }
+        // Who was passed over so far is again.
+        capped.passed = 0;
         for (fit, taken) in fits.iter().zip(&mut taken) {
             *taken = *taken || capped.take(group(fit));
         }
-        fits.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(fit, _)| *fit).collect()
+        let passed = capped.passed;
+        let chosen = fits.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(fit, _)| *fit);
+        (chosen.collect(), passed)
     }
 }
 

@@ -15,6 +15,7 @@ mod draft;
 mod estimate;
 mod excluded;
 mod expiry;
+mod explain;
 mod filters;
 mod get;
 mod group;

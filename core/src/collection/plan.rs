@@ -1,7 +1,7 @@
 //! A request checked against a view, resolved once for all queries.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::excluded::{Slots, excluded};
 use super::expiry::clock_us;
@@ -26,6 +26,8 @@ pub(super) struct SegmentPlan<'a> {
     pub(super) excluded: Vec<u32>,
     /// What can be results; `None` for every slot but those excluded.
     pub(super) passing: Option<Arc<Passing>>,
+    /// How many are alive and pass the filter, if there is one, excluded ones included.
+    pub(super) unfiltered: u32,
     pub(super) scorer: Scorer<'a>,
     /// The column to group by.
     pub(super) group: Option<Arc<Groups<'a>>>,
@@ -56,6 +58,8 @@ pub(super) struct Plan<'a> {
     pub(super) columns: Vec<(&'a str, usize)>,
     /// When the search is to be given up.
     pub(super) deadline: Option<Instant>,
+    /// The time that this took, where it is to be told.
+    pub(super) prepared: Duration,
 }
 
 /// Who is eligible for some queries.
@@ -95,6 +99,7 @@ impl<'a> Plan<'a> {
         narrowed: &Narrowed<'_>,
         filters: &Filters,
     ) -> Result<Self> {
+        let start = request.explain.then(Instant::now);
         request.validate()?;
         check_space(&view.config, request)?;
         let column = |name: &'a String| Ok((name.as_str(), position(&view.config, name)?));
@@ -119,17 +124,19 @@ impl<'a> Plan<'a> {
             .iter()
             .map(|handle| {
                 let excluded = excluded.as_mut().and_then(Iterator::next);
-                let (passing, excluded) =
+                let Chosen { passing, excluded, unfiltered } =
                     passing(filters, filter.as_ref(), handle, excluded, is_set)?;
                 let scorer = scoring.of(handle)?;
                 let group = group.map(|position| column(handle, position)).transpose()?;
                 let group = group.map(|column| Arc::new(Groups::new(column)));
                 let ids = handle.segment.ids()?;
-                Ok(SegmentPlan { ids, excluded, passing, scorer, group })
+                Ok(SegmentPlan { ids, excluded, passing, unfiltered, scorer, group })
             })
             .collect();
         let deadline = request.timeout.and_then(|time| Instant::now().checked_add(time));
-        Ok(Self { view, request, segments: segments?, columns: columns?, deadline })
+        let (segments, columns) = (segments?, columns?);
+        let prepared = start.map_or(Duration::ZERO, |start| start.elapsed());
+        Ok(Self { view, request, segments, columns, deadline, prepared })
     }
 
     /// The same, but that these points are left out too.
@@ -166,6 +173,13 @@ fn is_plain(request: &SearchRequest) -> bool {
     request.cap.is_none() && request.decay.is_none() && request.boosts.is_empty()
 }
 
+/// Who can be a result of a segment.
+struct Chosen {
+    passing: Option<Arc<Passing>>,
+    excluded: Vec<u32>,
+    unfiltered: u32,
+}
+
 /// What can be results of a segment, as a set, unless that is nearly every slot: then nothing, and
 /// what is excluded stays listed, ascending.
 fn passing(
@@ -174,24 +188,32 @@ fn passing(
     handle: &SegmentHandle,
     excluded: Option<Slots>,
     is_set: bool,
-) -> Result<(Option<Arc<Passing>>, Vec<u32>)> {
+) -> Result<Chosen> {
     let is_set = is_set || filter.is_some() || handle.dead.is_some();
-    let passing = match excluded {
-        None if !is_set => return Ok((None, Vec::new())),
+    let all = handle.alive();
+    let excluded = match excluded {
+        None if !is_set => {
+            return Ok(Chosen { passing: None, excluded: Vec::new(), unfiltered: all });
+        }
         Some(Slots::Few(mut few)) if !is_set && few.len() <= LISTED => {
             few.sort_unstable();
             few.dedup();
-            return Ok((None, few));
+            return Ok(Chosen { passing: None, excluded: few, unfiltered: all });
         }
-        None => filters.passing(filter, handle)?,
-        Some(Slots::Few(few)) => Arc::new(filters.passing(filter, handle)?.without(&few)),
+        excluded => excluded,
+    };
+    let passing = filters.passing(filter, handle)?;
+    let unfiltered = passing.count;
+    let left = match excluded {
+        None => passing,
+        Some(Slots::Few(few)) => Arc::new(passing.without(&few)),
         Some(Slots::Many(excluded)) => {
-            let mut slots = filters.passing(filter, handle)?.slots.clone();
+            let mut slots = passing.slots.clone();
             slots.remove(excluded.words());
             Arc::new(Passing::new(slots))
         }
     };
-    Ok((Some(passing), Vec::new()))
+    Ok(Chosen { passing: Some(left), excluded: Vec::new(), unfiltered })
 }
 
 fn check_space(config: &CollectionConfig, request: &SearchRequest) -> Result<()> {

@@ -1,17 +1,20 @@
 //! Search over a view: one query on the caller's thread, a batch on the pool.
 
 use std::cell::RefCell;
+use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::explain::Took;
 use super::plan::{Plan, SegmentPlan, checked_queries};
 use super::{Collection, Place, SegmentHandle, batch, pool};
 use crate::config::SearchRequest;
 use crate::error::Result;
+use crate::explain::{PlanKind, Stage};
 use crate::kernels::exact;
 use crate::results::{SearchCounters, SearchResults};
 use crate::retrieval::cap::{Capped, GroupKey, cut};
-use crate::retrieval::{Asked, Eligible, Hit, Top, Walk, WalkScratch, better, scan};
+use crate::retrieval::{Asked, Eligible, Hit, Note, Top, Trace, Walk, WalkScratch, better, scan};
 use crate::types::{IdType, Ids, K_MAX, PointId, Vectors};
 
 /// Rows that one task of a parallel scan compares.
@@ -27,7 +30,7 @@ const TOGETHER: usize = 16;
 type Found = (u32, Hit);
 
 /// The hits of a query, best first, and what finding them took.
-pub(super) type Answered = (Vec<Found>, SearchCounters);
+pub(super) type Answered = (Vec<Found>, Took);
 
 impl Collection {
     /// The nearest points to each query.
@@ -66,7 +69,9 @@ fn answers(plan: &Plan<'_>, vectors: &[f32], parallel: bool) -> Result<Vec<Answe
     let dim = plan.view.config.dim;
     SCRATCH.with_borrow_mut(|(scratch, exact)| {
         let mut all = Vec::with_capacity(vectors.len() / dim);
-        for vectors in vectors.chunks(TOGETHER * dim) {
+        // What is to be told of a query is seen while it is alone.
+        let together = if plan.request.explain { 1 } else { TOGETHER };
+        for vectors in vectors.chunks(together * dim) {
             plan.check_time()?;
             let count = vectors.len() / dim;
             if exact.len() < count {
@@ -89,19 +94,26 @@ fn answer(
     parallel: bool,
     scratch: &mut WalkScratch,
 ) -> Result<Vec<Answered>> {
-    let mut all = vec![(Vec::new(), SearchCounters::default()); asked.len()];
+    let mut all: Vec<Answered> = asked.iter().map(|_| (Vec::new(), Took::begin(plan))).collect();
     for (position, (handle, part)) in plan.view.segments.iter().zip(&plan.segments).enumerate() {
         plan.check_time()?;
         let search = SegmentSearch { plan, handle, part, parallel };
-        for ((found, counters), (hits, counted)) in all.iter_mut().zip(search.run(asked, scratch)?)
-        {
-            counters.add(&counted);
+        scratch.trace = plan.request.explain.then(Trace::new);
+        let answers = search.run(asked, scratch);
+        let mut trace = scratch.trace.take();
+        for ((found, took), (hits, counted)) in all.iter_mut().zip(answers?) {
+            let told = trace.take().map(|trace| part.explain(handle, (trace, counted)));
+            took.add(&counted, told);
             found.extend(hits.into_iter().map(|hit| (position as u32, hit)));
         }
     }
     if plan.segments.len() > 1 {
-        for (found, _) in &mut all {
-            merge(plan, found);
+        for (found, took) in &mut all {
+            let start = plan.request.explain.then(Instant::now);
+            took.counters.capped += merge(plan, found);
+            if let Some(start) = start {
+                took.spent(Stage::Merge, start.elapsed());
+            }
         }
     }
     Ok(all)
@@ -130,6 +142,7 @@ impl SegmentSearch<'_> {
         let wanted = k.min(eligible.count());
         let nothing = (Vec::new(), SearchCounters::default());
         if wanted == 0 {
+            scratch.trace.chose(PlanKind::Nothing, || "no point is eligible".to_owned());
             return Ok(vec![nothing; asked.len()]);
         }
         if !self.plan.is_plain()
@@ -138,8 +151,12 @@ impl SegmentSearch<'_> {
             return Ok(found);
         }
         let Some((index, way, more)) = self.way(&eligible) else {
-            return asked.iter().map(|(_, exact)| self.compare_all(exact, &eligible)).collect();
+            scratch.trace.chose(PlanKind::Exact, || self.why_exact(&eligible));
+            let all =
+                |(_, exact): &Asked<'_>| self.compare_all(exact, &eligible, &mut scratch.trace);
+            return asked.iter().map(all).collect();
         };
+        self.note_way(&way, &eligible, &mut scratch.trace);
         let walk = Walk {
             segment: &self.handle.segment,
             index: &index,
@@ -150,14 +167,17 @@ impl SegmentSearch<'_> {
             wanted: more,
             way,
         };
-        let answers = walk.run(asked, scratch).into_iter().zip(asked);
+        let answers = walk.run(asked, scratch);
         answers
+            .into_iter()
+            .zip(asked)
             .map(|((top, mut counters), (_, exact))| {
                 if top.len() >= wanted {
                     return Ok((top.finish(), counters));
                 }
                 // A walk that could not fill the list is no answer.
-                let (hits, counted) = self.compare_all(exact, &eligible)?;
+                scratch.trace.fell_back(PlanKind::Exact);
+                let (hits, counted) = self.compare_all(exact, &eligible, &mut scratch.trace)?;
                 counters.add(&counted);
                 Ok((hits, counters))
             })
@@ -169,16 +189,23 @@ impl SegmentSearch<'_> {
         &self,
         exact: &exact::Query,
         eligible: &Eligible<'_>,
+        trace: &mut Option<Trace>,
     ) -> Result<(Vec<Hit>, SearchCounters)> {
         let k = self.plan.request.k;
+        let mut counters = SearchCounters::default();
         let (hits, compared) = match (&self.part.group, &self.plan.request.cap) {
             (Some(column), Some(cap)) => {
                 let (hits, compared) = self.scan(exact, eligible.count(), eligible)?;
-                (cut(hits, self.part.ids, column.column(), k, cap.max_per_group), compared)
+                let (hits, capped) =
+                    cut(hits, self.part.ids, column.column(), k, cap.max_per_group);
+                counters.capped = capped;
+                (hits, compared)
             }
             _ => self.scan(exact, k, eligible)?,
         };
-        Ok((hits, SearchCounters { rows_rescored: compared, ..SearchCounters::default() }))
+        counters.rows_rescored = compared;
+        trace.lap(Stage::Rescore);
+        Ok((hits, counters))
     }
 
     /// The best `k` by comparing every eligible row, best first; and how many were compared.
@@ -222,10 +249,11 @@ impl SegmentSearch<'_> {
     }
 }
 
-/// Orders the hits of several segments, keeping the cap and `k`.
-fn merge(plan: &Plan<'_>, found: &mut Vec<Found>) {
+/// Orders the hits of several segments, keeping the cap and `k`. Returns how many the cap cost.
+fn merge(plan: &Plan<'_>, found: &mut Vec<Found>) -> u64 {
     let id = |f: &Found| plan.segments[f.0 as usize].ids.get(f.1.slot);
     found.sort_unstable_by(|a, b| better((a.1.score, id(a)), (b.1.score, id(b))));
+    let mut passed = 0;
     if let Some(cap) = &plan.request.cap {
         let mut capped = Capped::new(plan.request.k, cap.max_per_group);
         let group = |f: &Found| {
@@ -233,8 +261,10 @@ fn merge(plan: &Plan<'_>, found: &mut Vec<Found>) {
             GroupKey::of(column.column(), f.1.slot)
         };
         found.retain(|f| capped.take(group(f)));
+        passed = capped.passed;
     }
     found.truncate(plan.request.k);
+    passed
 }
 
 /// Places a query: `k`, but where a score decides how many there are.
@@ -248,8 +278,9 @@ fn places(request: &SearchRequest, found: &[Answered]) -> usize {
 }
 
 /// Lays hits out as the caller gets them.
-pub(super) fn collect(plan: &Plan<'_>, found: &[Answered]) -> Result<SearchResults> {
-    let (view, k) = (plan.view, places(plan.request, found));
+pub(super) fn collect(plan: &Plan<'_>, found: Vec<Answered>) -> Result<SearchResults> {
+    let start = plan.request.explain.then(Instant::now);
+    let (view, k) = (plan.view, places(plan.request, &found));
     let metric = view.config.metric;
     let places = found.len() * k;
     let mut results = SearchResults {
@@ -266,10 +297,11 @@ pub(super) fn collect(plan: &Plan<'_>, found: &[Answered]) -> Result<SearchResul
         attributes: Vec::new(),
         vectors: None,
         counters: SearchCounters::default(),
+        explain: Vec::new(),
     };
     let mut slots: Vec<Option<Place>> = vec![None; places];
-    for (query, (hits, counters)) in found.iter().enumerate() {
-        results.counters.add(counters);
+    for (query, (hits, took)) in found.iter().enumerate() {
+        results.counters.add(&took.counters);
         for (rank, (segment, hit)) in hits.iter().enumerate() {
             let at = query * k + rank;
             slots[at] = Some(Place { segment: *segment, slot: hit.slot });
@@ -290,6 +322,14 @@ pub(super) fn collect(plan: &Plan<'_>, found: &[Answered]) -> Result<SearchResul
     }
     if plan.request.with_vectors {
         results.vectors = Some(view.copy_vectors(&slots));
+    }
+    if let Some(start) = start {
+        let gathered = start.elapsed();
+        let told = found.into_iter().filter_map(|(_, mut took)| {
+            took.spent(Stage::Gather, gathered);
+            took.finish()
+        });
+        results.explain.extend(told);
     }
     Ok(results)
 }

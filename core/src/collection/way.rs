@@ -4,9 +4,10 @@ use super::filters::Passing;
 use super::search::SegmentSearch;
 use crate::config::Effort;
 use crate::curve::Curve;
+use crate::explain::PlanKind;
 use crate::graph::IndexView;
 use crate::graph::hop::Beam;
-use crate::retrieval::{Eligible, Target, Way};
+use crate::retrieval::{Eligible, Note, Target, Trace, Way};
 use crate::types::EFFORT_MAX;
 
 /// Fewer eligible rows than this, and not many more than are wanted, are compared one by one.
@@ -48,6 +49,44 @@ impl<'a> SegmentSearch<'a> {
             return (effort <= most).then_some((index, Way::Through(beam), wanted));
         };
         Some((index, Way::To(self.target(passing)?), k))
+    }
+
+    /// Why every eligible row is compared.
+    pub(super) fn why_exact(&self, eligible: &Eligible<'_>) -> String {
+        let count = eligible.count();
+        match self.plan.request.effort {
+            Effort::Exact => "asked for".to_owned(),
+            _ if self.are_few(eligible) => format!("only {count} points are eligible"),
+            _ if self.handle.segment.index().is_some() => {
+                format!("a beam this wide costs more than comparing {count} points")
+            }
+            _ => "the segment has no codes".to_owned(),
+        }
+    }
+
+    /// Notes a way that is the same for every query.
+    pub(super) fn note_way(
+        &self,
+        way: &Way<'_>,
+        eligible: &Eligible<'_>,
+        trace: &mut Option<Trace>,
+    ) {
+        let (count, left_out) = (eligible.count(), self.part.excluded.len());
+        match way {
+            Way::Through(_) if self.handle.segment.index().is_some() => {
+                trace.chose(PlanKind::Graph, || match left_out {
+                    0 => "every point is eligible".to_owned(),
+                    n => format!("every point but {n} is eligible"),
+                });
+            }
+            Way::Through(_) | Way::All { .. } => {
+                trace.chose(PlanKind::Codes, || {
+                    format!("the segment has no graph; {count} points are eligible")
+                });
+            }
+            // Chosen for each query.
+            Way::To(_) => {}
+        }
     }
 
     /// The eligible nodes of an indexed segment, and how far to look for them.

@@ -36,12 +36,14 @@ pub(crate) struct Capped<G> {
     k: usize,
     cap: usize,
     taken: usize,
+    /// How many were not taken though there was room: their group was full.
+    pub(crate) passed: u64,
     groups: HashMap<G, usize>,
 }
 
 impl<G: Eq + Hash> Capped<G> {
     pub(crate) fn new(k: usize, cap: usize) -> Self {
-        Self { k, cap, taken: 0, groups: HashMap::new() }
+        Self { k, cap, taken: 0, passed: 0, groups: HashMap::new() }
     }
 
     /// Whether `k` were taken.
@@ -57,6 +59,7 @@ impl<G: Eq + Hash> Capped<G> {
         if let Some(group) = group {
             let members = self.groups.entry(group).or_default();
             if *members >= self.cap {
+                self.passed += 1;
                 return false;
             }
             *members += 1;
@@ -66,18 +69,19 @@ impl<G: Eq + Hash> Capped<G> {
     }
 }
 
-/// The hits of a segment that can be among the best `k`, best first.
+/// The hits of a segment that can be among the best `k`, best first; and how many would have been
+/// but for the cap.
 pub(crate) fn cut(
     mut hits: Vec<Hit>,
     ids: IdColumn<'_>,
     column: &Column<'_>,
     k: usize,
     cap: usize,
-) -> Vec<Hit> {
+) -> (Vec<Hit>, u64) {
     hits.sort_unstable_by(|a, b| better((a.score, ids.get(a.slot)), (b.score, ids.get(b.slot))));
     let mut capped = Capped::new(k, cap);
     hits.retain(|hit| !capped.is_full() && capped.take(GroupKey::of(column, hit.slot)));
-    hits
+    (hits, capped.passed)
 }
 
 #[cfg(test)]

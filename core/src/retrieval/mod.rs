@@ -10,6 +10,7 @@ mod scan;
 pub(crate) mod score;
 mod seek;
 mod top;
+mod trace;
 mod walk;
 pub(crate) mod way;
 
@@ -20,5 +21,6 @@ pub(crate) use ranking::{Band, Ranking};
 pub(crate) use scan::scan;
 pub(crate) use score::Scorer;
 pub(crate) use top::{Hit, Top, better};
+pub(crate) use trace::{Note, Trace};
 pub(crate) use walk::{Asked, Walk, WalkScratch};
 pub(crate) use way::{Target, Way};

@@ -8,8 +8,10 @@ use super::cap::Capped;
 use super::eligible::Eligible;
 use super::ranked::{Order, Ranked};
 use super::top::{Hit, better};
+use super::trace::{Note, Trace};
 use super::walk::{Asked, WalkScratch};
 use super::way::{Choice, Target};
+use crate::explain::{PlanKind, Stage};
 use crate::graph::IndexView;
 use crate::graph::hop::{Lane, Scratch};
 use crate::graph::refine::Depth;
@@ -50,37 +52,42 @@ impl Ranking<'_> {
         scratch: &mut WalkScratch,
     ) -> (Vec<Hit>, SearchCounters) {
         let Some(walk) = self.index.walk() else { return Default::default() };
-        let WalkScratch { lanes, slots, regions } = scratch;
+        let WalkScratch { lanes, slots, regions, trace } = scratch;
         let Lane { query, scratch, .. } = &mut lanes[0];
         query.prepare(self.index.quantizer, vector);
         scratch.counters = SearchCounters::default();
         let k = self.order.k;
-        if let Some(target) = self.target
-            && let Choice::Walk { peeks } = target.choose(query, regions)
-        {
+        let choice = self.target.map(|target| (target, target.choose(query, regions, trace)));
+        let regions_scored = choice.map_or(0, |_| regions.len() as u64);
+        if let Some((target, Choice::Walk { peeks })) = choice {
             let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
             ranked.at_most(self.band.unseen);
             let wanted = target.wanted(peeks);
             let judged = (&mut ranked as _, &mut *scratch);
             if walk.search_for(query, target.beam, wanted, judged) {
                 walk.scan_each(query, &self.band.slots, scratch, |found| ranked.take_slots(found));
-                let hits = self.finish(&walk, query, exact, &mut ranked, scratch);
+                let hits = self.finish(&walk, (query, exact), &mut ranked, (scratch, trace));
                 if hits.len() >= k {
+                    scratch.counters.regions_scored += regions_scored;
                     return (hits, scratch.counters);
                 }
+                // Who was passed over by the cap is found again.
+                scratch.counters.capped = 0;
             }
+            trace.fell_back(PlanKind::Codes);
+        } else {
+            let count = self.eligible.count();
+            trace.chose(PlanKind::Codes, || {
+                format!("all {count} eligible codes by their final scores")
+            });
         }
-        let counters = scratch.counters;
         let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
         slots.clear();
         self.eligible.for_each(0..self.eligible.rows(), |slot| slots.push(slot));
         walk.scan_each(query, slots, scratch, |found| ranked.take_slots(found));
-        let hits = self.finish(&walk, query, exact, &mut ranked, scratch);
-        let mut all = scratch.counters;
-        if all.hops < counters.hops {
-            all.add(&counters);
-        }
-        (hits, all)
+        let hits = self.finish(&walk, (query, exact), &mut ranked, (scratch, trace));
+        scratch.counters.regions_scored += regions_scored;
+        (hits, scratch.counters)
     }
 
     /// Candidates kept.
@@ -92,14 +99,15 @@ impl Ranking<'_> {
     fn finish(
         &self,
         walk: &Walk<'_>,
-        query: &crate::codes::Query,
-        exact: &exact::Query,
+        (query, exact): (&crate::codes::Query, &exact::Query),
         ranked: &mut Ranked<'_>,
-        scratch: &mut Scratch,
+        (scratch, trace): (&mut Scratch, &mut Option<Trace>),
     ) -> Vec<Hit> {
         let Order { scorer, groups, k } = self.order;
         scratch.take_slots(&ranked.finish());
+        trace.lap(Stage::Search);
         walk.refine(query, Depth::All, scratch);
+        trace.lap(Stage::Refine);
         let mut refined: Vec<(f64, Candidate)> = scratch
             .refined
             .iter()
@@ -128,6 +136,8 @@ impl Ranking<'_> {
         });
         let mut capped = Capped::new(k, cap);
         hits.retain(|hit| !capped.is_full() && capped.take(group(hit.slot)));
+        scratch.counters.capped += capped.passed;
+        trace.lap(Stage::Rescore);
         hits
     }
 }

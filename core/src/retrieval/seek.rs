@@ -1,12 +1,15 @@
 //! Finds the eligible nodes near one query, to be refined.
 
+use super::trace::{Note, Trace};
 use super::way::{Choice, Target};
 use crate::bitmap::Bitmap;
 use crate::codes;
+use crate::explain::PlanKind;
 use crate::graph::filtered::Nearest;
 use crate::graph::hop::Scratch;
 use crate::graph::search::Walk;
 use crate::kernels::candidate::Candidate;
+use crate::results::SearchCounters;
 
 /// Codes of regions that are scored together.
 const PART: usize = 1_024;
@@ -18,6 +21,7 @@ pub(super) struct Seek<'s, 'a> {
     pub(super) slots: &'s mut Vec<u32>,
     pub(super) order: &'s mut Vec<Candidate>,
     pub(super) scratch: &'s mut Scratch,
+    pub(super) trace: &'s mut Option<Trace>,
 }
 
 impl Seek<'_, '_> {
@@ -30,9 +34,19 @@ impl Seek<'_, '_> {
         self.scratch.end_scan(width);
     }
 
-    /// Finds what is worth refining the cheapest way. `false` if that is to score them all.
+    /// Finds what is worth refining the cheapest way. `false` if that is to score them all. The
+    /// counters are those of this, whatever comes of it.
     pub(super) fn target(&mut self, target: Target<'_>) -> bool {
-        match target.choose(self.query, self.order) {
+        self.scratch.counters = SearchCounters::default();
+        let choice = target.choose(self.query, self.order, self.trace);
+        let regions_scored = self.order.len() as u64;
+        let found = self.go(target, choice);
+        self.scratch.counters.regions_scored += regions_scored;
+        found
+    }
+
+    fn go(&mut self, target: Target<'_>, choice: Choice) -> bool {
+        match choice {
             Choice::All => return false,
             Choice::Part => self.part(target),
             Choice::Walk { peeks } => {
@@ -52,9 +66,11 @@ impl Seek<'_, '_> {
                     if target.share >= 1.0 {
                         return false;
                     }
-                    let before = self.scratch.counters;
+                    let mut before = self.scratch.counters;
                     target.regions.score(self.query, self.order);
+                    before.regions_scored += self.order.len() as u64;
                     self.order.sort_unstable();
+                    self.trace.fell_back(PlanKind::Regions);
                     self.part(target);
                     self.scratch.counters.add(&before);
                 }

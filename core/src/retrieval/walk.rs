@@ -5,8 +5,10 @@
 use super::eligible::Eligible;
 use super::seek::Seek;
 use super::top::{Hit, Top};
+use super::trace::{Note, Trace};
 use super::way::Way;
 use crate::codes;
+use crate::explain::{PlanKind, Stage};
 use crate::graph::IndexView;
 use crate::graph::hop::{Beam, Jobs, LANES, Lane, Scratch};
 use crate::graph::refine::Depth;
@@ -28,6 +30,8 @@ pub(crate) struct WalkScratch {
     pub(super) lanes: [Lane; LANES],
     pub(super) slots: Vec<u32>,
     pub(super) regions: Vec<Candidate>,
+    /// Of the query at hand, which is then asked alone.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// A walk of one segment.
@@ -57,8 +61,8 @@ impl<'a> Walk<'a> {
         let empty = || (Top::new(self.k, self.ids), SearchCounters::default());
         let mut answers: Vec<Answer<'a>> = asked.iter().map(|_| empty()).collect();
         let Some(walk) = self.index.walk() else { return answers };
-        let WalkScratch { lanes, slots, regions } = scratch;
-        if let (Way::Through(beam), false) = (self.way, asked.len() == 1) {
+        let WalkScratch { lanes, slots, regions, trace } = scratch;
+        if let (Way::Through(beam), true) = (self.way, asked.len() > 1) {
             let mut batch = Batch { search: self, beam, walk: &walk, asked, answers: &mut answers };
             walk.search_many(asked.len(), lanes, &mut batch);
             return answers;
@@ -67,34 +71,55 @@ impl<'a> Walk<'a> {
         let wanted = self.k.min(self.eligible.count());
         for (answer, (vector, exact)) in answers.iter_mut().zip(asked) {
             query.prepare(self.index.quantizer, vector);
-            let mut seek = Seek { walk: &walk, query, slots, order: regions, scratch };
+            let mut before = SearchCounters::default();
             let (nodes, width) = match self.way {
                 Way::Through(beam) => {
                     walk.search(query, beam, scratch);
-                    self.refine(&walk, query, scratch);
-                    *answer = self.rescore(&walk, exact, query, scratch);
+                    *answer = self.finish(&walk, (query, exact), scratch, trace);
                     continue;
                 }
                 Way::All { nodes, width } => (nodes, width),
                 Way::To(target) => {
+                    let order = &mut *regions;
+                    let mut seek = Seek { walk: &walk, query, slots, order, scratch, trace };
                     if seek.target(target) {
-                        self.refine(&walk, query, scratch);
-                        *answer = self.rescore(&walk, exact, query, scratch);
+                        *answer = self.finish(&walk, (query, exact), scratch, trace);
                         if answer.0.len() >= wanted {
                             continue;
                         }
+                        before = answer.1;
+                        trace.fell_back(PlanKind::Codes);
+                    } else {
+                        before = scratch.counters;
+                        if before.hops > 0 {
+                            trace.fell_back(PlanKind::Codes);
+                        }
                     }
-                    seek = Seek { walk: &walk, query, slots, order: regions, scratch };
                     (target.nodes, target.width())
                 }
             };
-            seek.all(nodes, width);
-            self.refine(&walk, query, scratch);
-            let before = answer.1;
-            *answer = self.rescore(&walk, exact, query, scratch);
+            let order = &mut *regions;
+            Seek { walk: &walk, query, slots, order, scratch, trace }.all(nodes, width);
+            *answer = self.finish(&walk, (query, exact), scratch, trace);
             answer.1.add(&before);
         }
         answers
+    }
+
+    /// Makes an answer of what was found for one query.
+    fn finish(
+        &self,
+        walk: &graph::Walk<'_>,
+        (query, exact): (&codes::Query, &exact::Query),
+        scratch: &mut Scratch,
+        trace: &mut Option<Trace>,
+    ) -> Answer<'a> {
+        trace.lap(Stage::Search);
+        self.refine(walk, query, scratch);
+        trace.lap(Stage::Refine);
+        let answer = self.rescore(walk, exact, query, scratch);
+        trace.lap(Stage::Rescore);
+        answer
     }
 
     /// Refines what a walk found, and asks for the rows of the best.

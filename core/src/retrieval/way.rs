@@ -7,8 +7,10 @@
 //! | part | the same for the regions nearest to the query | some are, but few of them near the query |
 //! | walk | a walk, and peeks for every eligible node that is found | else |
 
+use super::trace::{Note, Trace, us};
 use crate::bitmap::Bitmap;
 use crate::codes;
+use crate::explain::PlanKind;
 use crate::graph::filtered::Wanted;
 use crate::graph::hop::Beam;
 use crate::graph::regions::Regions;
@@ -82,15 +84,28 @@ impl Target<'_> {
         Wanted { eligible: self.nodes.words(), reach: self.reach, peeks }
     }
 
-    /// Chooses; `order` becomes the regions by their scores, if they are needed.
-    pub(crate) fn choose(&self, query: &codes::Query, order: &mut Vec<Candidate>) -> Choice {
+    /// Chooses; `order` becomes the regions by their scores, or empty if they are not needed.
+    pub(crate) fn choose(
+        &self,
+        query: &codes::Query,
+        order: &mut Vec<Candidate>,
+        trace: &mut Option<Trace>,
+    ) -> Choice {
+        order.clear();
         let all = self.count as f64 * CODE;
         let hops = self.effort as f64 * HOP;
         if all <= ALL * hops {
+            trace.chose(PlanKind::Codes, || {
+                let (count, all, hops) = (self.count, us(all), us(hops));
+                format!("all {count} eligible codes: about {all}; a walk: {hops} and more")
+            });
             return Choice::All;
         }
         let seen = self.effort as f64 * SEEN;
         if self.count * 4 >= self.rows() {
+            trace.chose(PlanKind::FilteredGraph, || {
+                format!("{} of {} slots are eligible", self.count, self.rows())
+            });
             return Choice::Walk { peeks: (2.0 * seen) as usize };
         }
         self.regions.score(query, order);
@@ -107,6 +122,19 @@ impl Target<'_> {
         let rank = (self.k * near) as f64 / (eligible as f64).max(0.5);
         let walk = if rank <= seen { hops + rank * PEEKS * PEEK } else { f64::INFINITY };
         let part = all * self.share;
+        let estimates = || {
+            let (walk, part) = (us(walk), us(part));
+            format!(
+                "of {near} slots near the query {eligible} are eligible; a walk: about {walk}, the \
+                 nearest regions: {part}"
+            )
+        };
+        let kind = match self.share {
+            _ if walk <= part => PlanKind::FilteredGraph,
+            share if share < 1.0 => PlanKind::Regions,
+            _ => PlanKind::Codes,
+        };
+        trace.chose(kind, estimates);
         if walk <= part {
             Choice::Walk { peeks: (2.0 * seen) as usize }
         } else if self.share < 1.0 {
