@@ -33,7 +33,7 @@ mod types;
 mod vfs;
 mod wal;
 
-pub use collection::{Collection, Examples};
+pub use collection::{Collection, Examples, JoinOptions, JoinReport, JoinSource};
 pub use config::{
     Boost, Cap, CollectionConfig, Conditions, Decay, Effort, ImportOptions, Interests, LoadOptions,
     LoadReport, Mode, OpenOptions, Progress, Scale, SearchRequest,

@@ -341,6 +341,21 @@ impl Ids {
         }
     }
 
+    /// These ids and others of the same type, which are dropped if they are not.
+    pub(crate) fn joined(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::U64(mut ids), Self::U64(more)) => {
+                ids.extend(more);
+                Self::U64(ids)
+            }
+            (Self::Str(mut ids), Self::Str(more)) => {
+                ids.extend(more);
+                Self::Str(ids)
+            }
+            (ids, _) => ids,
+        }
+    }
+
     /// The id at `row`.
     ///
     /// # Panics

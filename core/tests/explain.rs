@@ -96,7 +96,7 @@ fn to_be_asked_changes_neither_what_is_found_nor_what_is_counted() {
             Some(text) => (*id as i64) < text.split(' ').next_back().unwrap().parse().unwrap(),
             None => true,
         };
-        let alive = |id: &u64| *id >= ROWS || id % 50 != 0;
+        let alive = |id: &u64| *id >= ROWS || !id.is_multiple_of(50);
         let points = (0..ROWS + 700).filter(alive).count() as u64;
         let passing = (0..ROWS + 700).filter(alive).filter(passes).count() as u64;
         let excluded = if request.exclude.is_some() { 2 } else { 0 };

@@ -12,8 +12,9 @@ use crate::convert::{self, Matrix};
 use crate::errors::OrRaise;
 use crate::examples::{Given, Pair, Read};
 use crate::handle::Handle;
+use crate::join::JoinArguments;
 use crate::load::LoadArguments;
-use crate::request::SearchArguments;
+use crate::request::{InterestArguments, SearchArguments};
 use crate::results::SearchResults;
 use crate::stats;
 use crate::table::Table;
@@ -274,6 +275,37 @@ impl Collection {
             collection.recommend(liked.examples(), others, &request)
         });
         Ok(SearchResults::new(results.or_raise(py)?, config.dim))
+    }
+
+    /// The interests of one user: one row.
+    fn search_interests(
+        &self,
+        py: Python<'_>,
+        vectors: &Bound<'_, PyAny>,
+        interests: InterestArguments,
+        arguments: SearchArguments<'_>,
+    ) -> PyResult<SearchResults> {
+        let collection = self.handle.to_read("search_interests").or_raise(py)?;
+        let config = collection.config();
+        let request: SearchRequest = arguments.parse(py, config.id_type)?;
+        let interests = interests.parse();
+        let matrix = Matrix::new("vectors", config.dim, vectors)?;
+        let vectors = matrix.vectors(py)?;
+        let results = py.detach(|| collection.search_interests(&vectors, &interests, &request));
+        Ok(SearchResults::new(results.or_raise(py)?, config.dim))
+    }
+
+    /// Answers the queries of a file into another.
+    fn knn_join<'py>(
+        &self,
+        py: Python<'py>,
+        arguments: JoinArguments<'py>,
+        tick: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let collection = self.handle.to_read("knn_join").or_raise(py)?;
+        let job = arguments.parse(py, &collection.config())?;
+        let report = wait::run(py, &Watcher::new(tick), |progress| job.run(&collection, progress))?;
+        stats::join(py, &report)
     }
 
     /// Makes a path an alias of a collection.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use nearfield::{Cap, Conditions, Decay, Effort, Error, IdType, Result, SearchRequest};
+use nearfield::{
+    Boost, Cap, Conditions, Decay, Effort, Error, IdType, Interests, Result, SearchRequest,
+};
 use pyo3::prelude::*;
 
 use crate::convert;
@@ -17,11 +19,12 @@ pub struct SearchArguments<'py>(
     Option<Vec<Narrowed<'py>>>,
     Option<String>,
     Option<usize>,
-    Option<DecayArguments>,
+    BonusArguments,
     Vec<String>,
     bool,
     LimitArguments,
     Option<String>,
+    bool,
 );
 
 /// Threads, least similarity, microseconds that the search may take.
@@ -56,6 +59,33 @@ pub struct EffortArguments(Option<f32>, Option<usize>, bool);
 #[derive(FromPyObject)]
 pub struct DecayArguments(String, u64, Option<i64>, f64);
 
+/// What is added to similarities.
+#[derive(FromPyObject)]
+pub struct BonusArguments(Option<DecayArguments>, Vec<BoostArguments>);
+
+/// A boost: column, weight, scale.
+#[derive(FromPyObject)]
+pub struct BoostArguments(String, f64, String);
+
+impl BoostArguments {
+    fn parse(self) -> Result<Boost> {
+        let Self(column, weight, scale) = self;
+        Ok(Boost { column, weight, scale: scale.parse()? })
+    }
+}
+
+/// Weights and quotas of interests.
+#[derive(FromPyObject)]
+pub struct InterestArguments(Vec<f64>, Vec<usize>);
+
+impl InterestArguments {
+    /// As core takes them.
+    pub fn parse(self) -> Interests {
+        let Self(weights, quotas) = self;
+        Interests { weights, quotas }
+    }
+}
+
 impl SearchArguments<'_> {
     /// Builds the request; `id_type` is that of the collection.
     pub fn parse(self, py: Python<'_>, id_type: IdType) -> PyResult<SearchRequest> {
@@ -66,11 +96,12 @@ impl SearchArguments<'_> {
             each,
             group_by,
             max_per_group,
-            decay,
+            BonusArguments(decay, boosts),
             with_attributes,
             with_vectors,
             LimitArguments(threads, min_score, timeout_us),
             space,
+            explain,
         ) = self;
         let mut request = SearchRequest::new(k);
         request.effort = effort(recall, ef, exact).or_raise(py)?;
@@ -88,6 +119,9 @@ impl SearchArguments<'_> {
             origin_us,
             weight,
         });
+        let boosts = boosts.into_iter().map(BoostArguments::parse);
+        request.boosts = boosts.collect::<Result<_>>().or_raise(py)?;
+        request.explain = explain;
         request.with_attributes = with_attributes;
         request.with_vectors = with_vectors;
         request.threads = threads;

@@ -15,6 +15,7 @@ use pyo3::types::PyDict;
 
 use crate::convert::to_numpy;
 use crate::errors::invalid;
+use crate::explain;
 use crate::table::Table;
 
 /// Names of the long table that an attribute of the same name must leave free.
@@ -136,6 +137,11 @@ impl SearchResults {
 
     fn vectors<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyArray1<f32>>> {
         self.results.vectors.as_ref().map(|vectors| PyArray1::from_slice(py, vectors))
+    }
+
+    /// How each query was answered, if asked for: a dict each.
+    fn explain<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.results.explain.iter().map(|told| explain::query(py, told)).collect()
     }
 
     /// One row a hit; padding left out.

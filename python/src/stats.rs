@@ -1,6 +1,6 @@
 //! Reports of core as Python dicts.
 
-use nearfield::{LoadReport, Stats, VerifyReport};
+use nearfield::{JoinReport, LoadReport, Stats, VerifyReport};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
@@ -56,5 +56,14 @@ pub fn load<'py>(py: Python<'py>, report: &LoadReport) -> PyResult<Bound<'py, Py
     let out = PyDict::new(py);
     out.set_item("points", report.points)?;
     out.set_item("skipped_columns", &report.skipped_columns)?;
+    Ok(out)
+}
+
+/// What `knn_join` did.
+pub fn join<'py>(py: Python<'py>, report: &JoinReport) -> PyResult<Bound<'py, PyDict>> {
+    let out = PyDict::new(py);
+    out.set_item("lists", report.lists)?;
+    out.set_item("hits", report.hits)?;
+    out.set_item("resumed", report.resumed)?;
     Ok(out)
 }

@@ -9,4 +9,5 @@ mod grpc;
 mod hnsw;
 mod import;
 mod killed;
+mod retrieval;
 mod support;

@@ -21,14 +21,30 @@ pub(super) fn search(
     left_out: &[Vec<Place>],
     request: &SearchRequest,
 ) -> Result<SearchResults> {
+    if request.per_query.is_empty() && left_out.is_empty() {
+        let plan = Plan::new(view, request, &Narrowed::of(request), &shared.filters)?;
+        let found = answered_alike(&plan, vectors)?;
+        return collect(&plan, found);
+    }
+    let found = answered(shared, view, vectors, left_out, request)?;
+    // What is laid out doesn't depend on who was eligible.
+    let nobody = Narrowed { filter: None, exclude: None, exclude_sets: &[] };
+    collect(&Plan::new(view, request, &nobody, &shared.filters)?, found)
+}
+
+/// The hits of each of these queries, see [`search`].
+pub(super) fn answered(
+    shared: &Shared,
+    view: &View,
+    vectors: &[f32],
+    left_out: &[Vec<Place>],
+    request: &SearchRequest,
+) -> Result<Vec<Answered>> {
     let filters = &shared.filters;
-    let all = Narrowed::of(request);
     let threads = request.threads.unwrap_or(usize::MAX);
     if request.per_query.is_empty() && left_out.is_empty() {
-        let plan = Plan::new(view, request, &all, filters)?;
-        let mut found = answers_to(&plan, vectors, threads)?;
-        keep_similar(request, &mut found);
-        return collect(&plan, found);
+        let plan = Plan::new(view, request, &Narrowed::of(request), filters)?;
+        return answered_alike(&plan, vectors);
     }
     let dim = view.config.dim;
     let queries = vectors.len() / dim;
@@ -42,7 +58,7 @@ pub(super) fn search(
         let plan = Plan::new(view, request, narrowed, filters)?;
         answer_group(&plan, rows, vectors, left_out)
     };
-    let answered: Result<Vec<Vec<(usize, Answered)>>> = if threads == 1 {
+    let answers: Result<Vec<Vec<(usize, Answered)>>> = if threads == 1 {
         groups.iter().map(answer).collect()
     } else {
         let task = groups.len().div_ceil(threads).max(1);
@@ -50,13 +66,19 @@ pub(super) fn search(
     };
     let mut found: Vec<Answered> = Vec::new();
     found.resize_with(queries, Answered::default);
-    for (row, answer) in answered?.into_iter().flatten() {
+    for (row, answer) in answers?.into_iter().flatten() {
         found[row] = answer;
     }
     keep_similar(request, &mut found);
-    // What is laid out doesn't depend on who was eligible.
-    let nobody = Narrowed { filter: None, exclude: None, exclude_sets: &[] };
-    collect(&Plan::new(view, request, &nobody, filters)?, found)
+    Ok(found)
+}
+
+/// The hits of queries for which the same points are eligible.
+fn answered_alike(plan: &Plan<'_>, vectors: &[f32]) -> Result<Vec<Answered>> {
+    let threads = plan.request.threads.unwrap_or(usize::MAX);
+    let mut found = answers_to(plan, vectors, threads)?;
+    keep_similar(plan.request, &mut found);
+    Ok(found)
 }
 
 /// Drops what is less similar than was asked for.

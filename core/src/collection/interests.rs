@@ -2,7 +2,8 @@
 //!
 //! A point that belongs into the list is among the best k of the interest that it fits best, for
 //! all that are before it there are before it in the list too. So each interest is searched for
-//! itself, together with the others, and the lists are united.
+//! itself, together with the others, and the lists are united. Quotas reach further down: they are sure
+//! once they are filled by points that are not beyond the end of a list.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -41,16 +42,27 @@ impl Collection {
         request: &SearchRequest,
     ) -> Result<SearchResults> {
         let view = self.view("search_interests")?;
-        let weights = interests.normalised(vectors.rows(), request.k)?;
         let asked = checked_queries("vectors", &view.config, vectors)?;
         let plan = Plan::new(&view, request, &Narrowed::of(request), &self.shared.filters)?;
-        let search = Search { plan: &plan, vectors: &asked, weights: &weights, interests };
-        let mut found = search.run()?;
-        if let Some(least) = request.min_score {
-            found.0.retain(|(_, hit)| hit.similarity >= least);
-        }
+        let found = answered(&plan, &asked, interests)?;
         collect(&plan, vec![found])
     }
+}
+
+/// The list of one user.
+pub(super) fn answered(
+    plan: &Plan<'_>,
+    vectors: &[f32],
+    interests: &Interests,
+) -> Result<Answered> {
+    let count = vectors.len() / plan.view.config.dim;
+    let weights = interests.normalised(count, plan.request.k)?;
+    let search = Search { plan, vectors, weights: &weights, interests };
+    let mut found = search.run()?;
+    if let Some(least) = plan.request.min_score {
+        found.0.retain(|(_, hit)| hit.similarity >= least);
+    }
+    Ok(found)
 }
 
 struct Search<'a> {
@@ -60,57 +72,114 @@ struct Search<'a> {
     interests: &'a Interests,
 }
 
+/// The list of one interest, as far as it was asked for.
+#[derive(Debug)]
+struct List {
+    interest: usize,
+    /// For quotas: without the cap, so that every point that fits the interest best is in it down
+    /// to the last. Those that fit another better may fill groups of a list with the cap.
+    is_quota: bool,
+    wanted: usize,
+    hits: Vec<(u32, Hit)>,
+}
+
+/// What becomes of the lists.
+#[derive(Debug)]
+struct Chosen {
+    fits: Vec<Fit>,
+    /// Of each interest: places of its quota not filled, and the least score that fills one.
+    missing: Vec<usize>,
+    least: Vec<f64>,
+    /// Points that the cap passed over.
+    passed: u64,
+}
+
 impl Search<'_> {
     fn run(&self) -> Result<Answered> {
-        let k = self.plan.request.k;
-        let count = self.weights.len();
+        let request = self.plan.request;
+        let (k, count) = (request.k, self.weights.len());
         let mut took = Took::begin(self.plan);
         // What is likely to do; the last of a list says whether it does.
         let share = if count == 1 { k } else { (2 * k).div_ceil(count) + 16 };
-        let mut wanted = vec![share.min(k); count];
-        let mut lists: Vec<Vec<(u32, Hit)>> = vec![Vec::new(); count];
-        let mut stale: Vec<usize> = (0..count).collect();
+        let list = |interest: usize, is_quota: bool| {
+            let quota = if is_quota { 2 * self.quota(interest) } else { 0 };
+            let wanted = share.max(quota).min(k.max(quota));
+            List { interest, is_quota, wanted, hits: Vec::new() }
+        };
+        let mut lists: Vec<List> = (0..count).map(|interest| list(interest, false)).collect();
+        let apart = |interest: &usize| request.cap.is_some() && self.quota(*interest) > 0;
+        lists.extend((0..count).filter(apart).map(|interest| list(interest, true)));
+        let mut stale: Vec<usize> = (0..lists.len()).collect();
         loop {
-            for interest in std::mem::take(&mut stale) {
-                let (hits, of_list) = self.list(interest, wanted[interest])?;
-                took.add_interest(of_list, interest);
-                lists[interest] = hits;
+            for at in std::mem::take(&mut stale) {
+                let list = &mut lists[at];
+                let (hits, of_list) = self.list(list)?;
+                took.add_interest(of_list, list.interest);
+                list.hits = hits;
             }
-            let start = self.plan.request.explain.then(Instant::now);
+            let start = request.explain.then(Instant::now);
             let fits = self.fits(&lists, &mut took.counters);
-            let (chosen, capped) = self.choose(&fits);
+            let chosen = self.choose(&fits);
             if let Some(start) = start {
                 took.spent(Stage::Merge, start.elapsed());
             }
-            let last = chosen.last().filter(|_| chosen.len() >= k).map(|fit| fit.hit.score);
-            for interest in 0..count {
-                let list = &lists[interest];
-                let whole = list.len() < wanted[interest] || wanted[interest] >= K_MAX;
-                if whole {
-                    continue;
-                }
-                let reached =
-                    list.last().map(|(segment, hit)| self.weighted(interest, *segment, hit));
-                let fills = last.zip(reached).is_some_and(|(last, reached)| reached <= last);
-                let quota = self.interests.quotas.get(interest).copied().unwrap_or(0);
-                let own = chosen.iter().filter(|fit| fit.interest == interest).count();
-                if (!fills && wanted[interest] < k) || own < quota {
-                    wanted[interest] = (wanted[interest] * 4).max(k).min(K_MAX);
-                    stale.push(interest);
+            for (at, list) in lists.iter_mut().enumerate() {
+                if self.wants_more(list, &chosen) {
+                    list.wanted = (list.wanted * 4).max(k).min(self.most());
+                    stale.push(at);
                 }
             }
             if stale.is_empty() {
-                let hits = chosen.into_iter().map(|fit| (fit.place.segment, fit.hit)).collect();
-                took.counters.capped += capped;
-                return Ok((hits, took));
+                took.counters.capped += chosen.passed;
+                let place = |fit: Fit| (fit.place.segment, fit.hit);
+                return Ok((chosen.fits.into_iter().map(place).collect(), took));
             }
         }
     }
 
+    /// Whether points may be missing that a longer list has.
+    fn wants_more(&self, list: &List, chosen: &Chosen) -> bool {
+        let List { interest, is_quota, wanted, ref hits } = *list;
+        let Some((segment, last)) = hits.last().filter(|_| hits.len() >= wanted) else {
+            return false;
+        };
+        if wanted >= self.most() {
+            return false;
+        }
+        let k = self.plan.request.k;
+        let reached = self.weighted(interest, *segment, last);
+        // With a cap, quotas have lists of their own.
+        if is_quota || (self.plan.request.cap.is_none() && self.quota(interest) > 0) {
+            let sure = chosen.missing[interest] == 0 && chosen.least[interest] >= reached;
+            if is_quota || !sure {
+                return !sure;
+            }
+        }
+        let last = chosen.fits.last().filter(|_| chosen.fits.len() >= k);
+        wanted < k && last.is_none_or(|fit| fit.hit.score < reached)
+    }
+
+    /// The longest list worth its time.
+    fn most(&self) -> usize {
+        match self.plan.request.effort {
+            Effort::Exact => u32::MAX as usize,
+            Effort::Ef(_) | Effort::Recall(_) => K_MAX,
+        }
+    }
+
+    fn quota(&self, interest: usize) -> usize {
+        self.interests.quotas.get(interest).copied().unwrap_or(0)
+    }
+
     /// The best for one interest.
-    fn list(&self, interest: usize, k: usize) -> Result<Answered> {
+    fn list(&self, list: &List) -> Result<Answered> {
+        let List { interest, is_quota, wanted, .. } = *list;
         let dim = self.plan.view.config.dim;
-        let request = SearchRequest { k, ..self.plan.request.clone() };
+        let mut request = self.plan.request.clone();
+        request.k = wanted;
+        if is_quota {
+            request.cap = None;
+        }
         let mut plan = self.plan.clone();
         plan.request = &request;
         // Ordered by `weight * similarity + bonus`, which is `similarity + bonus / weight`.
@@ -128,7 +197,7 @@ impl Search<'_> {
     }
 
     /// Every point of the lists with the interest that it fits best, best first.
-    fn fits(&self, lists: &[Vec<(u32, Hit)>], counters: &mut SearchCounters) -> Vec<Fit> {
+    fn fits(&self, lists: &[List], counters: &mut SearchCounters) -> Vec<Fit> {
         let view = self.plan.view;
         let queries: Vec<exact::Query> = self
             .vectors
@@ -136,9 +205,12 @@ impl Search<'_> {
             .map(|vector| exact::Query::new(view.config.metric, vector))
             .collect();
         let mut known: HashMap<(u32, u32), Vec<(usize, f64)>> = HashMap::new();
-        for (interest, list) in lists.iter().enumerate() {
-            for (segment, hit) in list {
-                known.entry((*segment, hit.slot)).or_default().push((interest, hit.similarity));
+        for list in lists {
+            for (segment, hit) in &list.hits {
+                let of = known.entry((*segment, hit.slot)).or_default();
+                if !of.iter().any(|(interest, _)| *interest == list.interest) {
+                    of.push((list.interest, hit.similarity));
+                }
             }
         }
         let pairs = known.len() * self.weights.len();
@@ -170,7 +242,7 @@ impl Search<'_> {
     }
 
     /// The list: quotas first, then the best of the rest; best first.
-    fn choose(&self, fits: &[Fit]) -> (Vec<Fit>, u64) {
+    fn choose(&self, fits: &[Fit]) -> Chosen {
         let request = self.plan.request;
         let cap = request.cap.as_ref().map_or(usize::MAX, |cap| cap.max_per_group);
         let mut capped = Capped::new(request.k, cap);
@@ -178,12 +250,13 @@ impl Search<'_> {
             let part = &self.plan.segments[fit.place.segment as usize];
             GroupKey::of(part.group.as_ref()?.column(), fit.hit.slot)
         };
-        let mut left: Vec<usize> = self.interests.quotas.clone();
-        left.resize(self.weights.len(), 0);
+        let mut missing: Vec<usize> = (0..self.weights.len()).map(|i| self.quota(i)).collect();
+        let mut least = vec![f64::INFINITY; missing.len()];
         let mut taken = vec![false; fits.len()];
         for (fit, taken) in fits.iter().zip(&mut taken) {
-            if left[fit.interest] > 0 && capped.take(group(fit)) {
-                (left[fit.interest], *taken) = (left[fit.interest] - 1, true);
+            if missing[fit.interest] > 0 && capped.take(group(fit)) {
+                (missing[fit.interest], *taken) = (missing[fit.interest] - 1, true);
+                least[fit.interest] = fit.hit.score;
             }
         }
         // Who was passed over so far is again.
@@ -191,9 +264,8 @@ impl Search<'_> {
         for (fit, taken) in fits.iter().zip(&mut taken) {
             *taken = *taken || capped.take(group(fit));
         }
-        let passed = capped.passed;
-        let chosen = fits.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(fit, _)| *fit);
-        (chosen.collect(), passed)
+        let fits = fits.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(fit, _)| *fit);
+        Chosen { fits: fits.collect(), missing, least, passed: capped.passed }
     }
 }
 
@@ -215,7 +287,7 @@ impl Interests {
         }
         let quotas = self.quotas.iter().fold(0_usize, |sum, quota| sum.saturating_add(*quota));
         if quotas > k {
-            let expected = format!("quotas of at most k = {k} together");
+            let expected = format!("at most k = {k} together");
             return Err(Error::invalid("quotas", expected, quotas.to_string(), ""));
         }
         let sum: f64 = self.weights.iter().sum();

@@ -1,12 +1,8 @@
 //! Load: a stream of Arrow batches straight into one sealed, indexed segment.
 
-use std::borrow::Cow;
+use arrow_array::{Array, RecordBatch};
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Float16Type, Float32Type, Float64Type, Int8Type, UInt8Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::DataType;
-
+use super::columns::{each_run, find};
 use super::estimate::{Budget, Points};
 use super::input::{Input, column_of, wrong_id_type};
 use super::merge::{self, Job};
@@ -14,8 +10,7 @@ use super::spool::{self, Spool};
 use super::{Collection, pool};
 use crate::config::{CollectionConfig, LoadOptions, LoadReport, Progress};
 use crate::error::{Error, Result};
-use crate::segment::attributes::ListRows;
-use crate::types::{EXPIRES_AT, IdType, Ids, VectorData, Vectors};
+use crate::types::{EXPIRES_AT, IdType, Ids};
 
 /// See [`Collection::load`]. What was read is kept where the call was cut short, and only there.
 pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
@@ -122,7 +117,8 @@ fn take_batch(
         }
         None => return Err(wrong_id_type("ids", IdType::Str, "row numbers")),
     }
-    append_vectors(input, &options.vector, config.dim, vectors)?;
+    let what = format!("column {:?}", options.vector);
+    each_run(&what, config.dim, vectors, first as usize, |run| input.vectors(&what, run))?;
     let columns: Result<Vec<_>> =
         config.schema.columns().iter().map(|(name, _)| column_of(batch, name)).collect();
     input.attributes(&columns?, batch.num_rows())?;
@@ -136,88 +132,4 @@ fn take_batch(
         }
     }
     Ok(())
-}
-
-fn find<'a>(batch: &'a RecordBatch, name: &str, what: &str) -> Result<&'a ArrayRef> {
-    batch.column_by_name(name).ok_or_else(|| {
-        let schema = batch.schema();
-        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        let found = format!("columns {}", names.join(", "));
-        Error::invalid(what, format!("a column {name:?}"), found, "name the column that holds them")
-    })
-}
-
-/// Appends the vectors of a list column.
-fn append_vectors(input: &mut Input<'_>, name: &str, dim: usize, array: &ArrayRef) -> Result<()> {
-    let first = input.len() - array.len();
-    let what = format!("column {name:?}");
-    let at = |row: usize| format!("{what}, row {}", first + row);
-    let wrong = || {
-        let expected = "lists of f16, f32 or f64";
-        Error::invalid(what.clone(), expected, array.data_type().to_string(), "convert the column")
-    };
-    let lists = ListRows::new(array).ok_or_else(wrong)?;
-    if let Some(found) = lists.fixed()
-        && found != dim
-    {
-        return Err(Error::DimensionMismatch { argument: what, expected: dim, found });
-    }
-    // Rows usually follow each other; then they are taken at once, in place.
-    let mut start = 0;
-    let mut run: Option<(usize, std::ops::Range<usize>)> = None;
-    for row in 0..=array.len() {
-        let next = if row == array.len() {
-            None
-        } else {
-            let items = lists
-                .get(row)
-                .ok_or_else(|| Error::invalid(at(row), "a vector", "null", "leave the row out"))?;
-            if items.len() != dim {
-                let found = items.len();
-                return Err(Error::DimensionMismatch { argument: at(row), expected: dim, found });
-            }
-            Some(items)
-        };
-        run = match (run.take(), next) {
-            (Some((from, items)), Some(next)) if items.end == next.start => {
-                Some((from, items.start..next.end))
-            }
-            (before, next) => {
-                if let Some((_, items)) = before {
-                    let values = lists.values().slice(items.start, items.len());
-                    if let Some(null) = (0..values.len()).find(|i| values.is_null(*i)) {
-                        let row = start + null / dim;
-                        return Err(Error::invalid(at(row), "numbers", "a null", ""));
-                    }
-                    let data = components(&values).ok_or_else(wrong)?;
-                    input.vectors(&what, &Vectors::new(dim, data)?)?;
-                }
-                start = row;
-                next.map(|items| (row, items))
-            }
-        };
-    }
-    Ok(())
-}
-
-/// The numbers of an array without nulls, in place; `None` when they are of another type.
-fn components(values: &ArrayRef) -> Option<VectorData<'_>> {
-    Some(match values.data_type() {
-        DataType::Float32 => {
-            VectorData::F32(Cow::Borrowed(values.as_primitive_opt::<Float32Type>()?.values()))
-        }
-        DataType::Float16 => {
-            VectorData::F16(Cow::Borrowed(values.as_primitive_opt::<Float16Type>()?.values()))
-        }
-        DataType::Float64 => {
-            VectorData::F64(Cow::Borrowed(values.as_primitive_opt::<Float64Type>()?.values()))
-        }
-        DataType::UInt8 => {
-            VectorData::U8(Cow::Borrowed(values.as_primitive_opt::<UInt8Type>()?.values()))
-        }
-        DataType::Int8 => {
-            VectorData::I8(Cow::Borrowed(values.as_primitive_opt::<Int8Type>()?.values()))
-        }
-        _ => return None,
-    })
 }

@@ -10,6 +10,7 @@
 mod alias;
 mod batch;
 mod calibrate;
+mod columns;
 mod commit;
 mod draft;
 mod estimate;
@@ -25,6 +26,7 @@ mod import;
 mod input;
 mod interests;
 mod iterate;
+mod join;
 mod load;
 mod merge;
 mod open;
@@ -76,6 +78,7 @@ use group::Group;
 use worker::Role;
 use worker::Worker;
 
+pub use join::{JoinOptions, JoinReport, JoinSource};
 pub(crate) use pool::pool;
 pub use similar::Examples;
 pub(crate) use view::{Place, View};

@@ -6,5 +6,6 @@ mod files;
 mod generators;
 mod infer;
 mod many;
+mod parts;
 mod raw;
 mod reddit;

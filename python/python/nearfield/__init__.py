@@ -8,6 +8,7 @@
 ([1], ['east'])
 """
 
+from ._boost import Boost
 from ._collection import (
     Collection,
     alias,
@@ -40,6 +41,7 @@ from ._errors import (
 )
 from ._exclusions import Exclusions
 from ._import import import_hnsw_rs
+from ._join import knn_join
 from ._recall import recall
 from ._report import Report
 from ._result import SearchResult
@@ -47,6 +49,7 @@ from ._table import Table
 
 __all__ = [
     "AlreadyExistsError",
+    "Boost",
     "ClosedError",
     "Collection",
     "CollectionNotFoundError",
@@ -75,6 +78,7 @@ __all__ = [
     "alias",
     "create",
     "import_hnsw_rs",
+    "knn_join",
     "open",
     "recall",
     "restore",

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, Unpack
 import numpy as np
 
 from . import _checks, _core, _inputs
+from ._boost import Boost
 from ._decay import Decay
 from ._eligible import ExcludeSets, Where
 from ._errors import InvalidArgumentError
@@ -533,9 +534,11 @@ class Collection:
         group_by: str | None = None,
         max_per_group: int | None = None,
         decay: Decay | None = None,
+        boosts: Sequence[Boost] = (),
         min_score: float | None = None,
         with_attributes: Sequence[str] = (),
         with_vectors: bool = False,
+        explain: bool = False,
         timeout: str | float | timedelta | np.timedelta64 | None = None,
         threads: int | None = None,
         space: str | None = None,
@@ -569,12 +572,16 @@ class Collection:
             Most results with one value of `group_by`; null values are not capped.
         decay : Decay, optional
             Prefers fresh points.
+        boosts : list of Boost
+            Each prefers large values of an attribute.
         min_score : float, optional
             Hits with a smaller similarity are dropped from the list.
         with_attributes : list of str
             Columns to return.
         with_vectors : bool
             Whether to return the vectors.
+        explain : bool
+            Whether to say how each query was answered, in `SearchResult.explain`.
         timeout : float, str, datetime.timedelta or numpy.timedelta64, optional
             Seconds, or a time as in ``"50ms"``: a search that takes longer is given up.
         threads : int, optional
@@ -611,12 +618,14 @@ class Collection:
             "group_by": group_by,
             "max_per_group": max_per_group,
             "decay": decay,
+            "boosts": boosts,
             "min_score": min_score,
             "with_attributes": with_attributes,
             "with_vectors": with_vectors,
             "timeout": timeout,
             "threads": threads,
             "space": space,
+            "explain": explain,
         }
         found = self._core.search(rows, search_arguments(k, count, **options))
         return SearchResult(found, one=one, dim=self._dim)
@@ -683,6 +692,52 @@ class Collection:
         liked = self._examples(positive, "positive")
         others = None if negative is None else self._examples(negative, "negative")
         found = self._core.recommend(liked, others, search_arguments(k, 1, **options))
+        return SearchResult(found, one=True, dim=self._dim)
+
+    def search_interests(
+        self,
+        vectors: Any,
+        weights: Any = None,
+        quotas: Any = None,
+        k: int | None = 100,
+        **options: Unpack[SearchOptions],
+    ) -> SearchResult:
+        """Find what fits any of the interests of one user: one list without duplicates.
+
+        The similarity of a point to each interest counts times the interest's weight; the largest
+        product, plus what decay and boosts add, is the score.
+
+        Parameters
+        ----------
+        vectors : array_like of shape (m, dim)
+            1 to 64 interests. Types as in `upsert`.
+        weights : list of m float, optional
+            Above 0; only their ratios count. Equal by default.
+        quotas : list of m int, optional
+            Least numbers of results an interest, of at most k together. A point counts once, for
+            the interest that it fits best. Places that an interest can't fill go to the best of
+            the rest.
+        k : int, default 100
+            Results, 1 to 10,000.
+        **options
+            As in `search`; caps and exclusions hold for the whole list.
+
+        Returns
+        -------
+        SearchResult
+            One row. Similarities and distances are those to the interest that a point fits best.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If a weight is not above 0, quotas are more than k together, or there is not one of
+            either an interest; else as in `search`.
+        """
+        rows, _ = _inputs.matrix(vectors, self._dim, "vectors", one=True)
+        given = [] if weights is None else [_checks.real(w, "weights") for w in _list(weights)]
+        least = [] if quotas is None else [_checks.count(q, "quotas") for q in _list(quotas)]
+        arguments = search_arguments(k, 1, **options)
+        found = self._core.search_interests(rows, (given, least), arguments)
         return SearchResult(found, one=True, dim=self._dim)
 
     def _examples(self, value: Any, argument: str) -> tuple[bool, Any]:
@@ -855,6 +910,12 @@ class Collection:
         state = dict(self.stats())
         state["segments"] = len(state["segments"])
         return html_table({"path": self._path or "in memory", "mode": self.mode, **state})
+
+
+def _list(value: Any) -> list[Any]:
+    """Return the items; numbers of numpy as Python's."""
+    items: list[Any] = value.tolist() if isinstance(value, np.ndarray) else list(value)
+    return items
 
 
 def _reopen(path: str, memory: Memory | None) -> Collection:

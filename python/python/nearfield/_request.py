@@ -9,6 +9,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from . import _checks
+from ._boost import Boost
 from ._decay import Decay
 from ._eligible import ExcludeSets, Where, narrowed
 from ._errors import InvalidArgumentError
@@ -30,12 +31,14 @@ class SearchOptions(TypedDict, total=False):
     group_by: str | None
     max_per_group: int | None
     decay: Decay | None
+    boosts: Sequence[Boost]
     min_score: float | None
     with_attributes: Sequence[str]
     with_vectors: bool
     timeout: str | float | timedelta | np.timedelta64 | None
     threads: int | None
     space: str | None
+    explain: bool
 
 
 _KNOWN = frozenset(SearchOptions.__annotations__)
@@ -78,7 +81,7 @@ def search_arguments(
         each,
         None if group_by is None else _checks.text(group_by, "group_by"),
         None if cap is None else _checks.count(cap, "max_per_group"),
-        None if decay is None else decay._arguments(),
+        (None if decay is None else decay._arguments(), _boosts(of("boosts", ()))),
         _checks.texts(of("with_attributes", ()), "with_attributes"),
         _checks.flag(of("with_vectors", False), "with_vectors"),
         (
@@ -87,7 +90,19 @@ def search_arguments(
             None if timeout is None else _timeout_us(timeout),
         ),
         None if space is None else _checks.text(space, "space"),
+        _checks.flag(of("explain", False), "explain"),
     )
+
+
+def _boosts(value: Any) -> list[tuple[str, float, str]]:
+    if value is None or value == ():
+        return []
+    if isinstance(value, Boost):
+        raise TypeError("boosts: expected a list of nearfield.Boost, found one; use brackets")
+    for boost in value:
+        if not isinstance(boost, Boost):
+            raise TypeError(f"boosts: expected nearfield.Boost, found {_checks.shown(boost)}")
+    return [boost._arguments() for boost in value]
 
 
 def _timeout_us(timeout: str | float | timedelta | np.timedelta64) -> int:

@@ -70,7 +70,7 @@ class SearchResult:
 
     @cached_property
     def scores(self) -> Floats:
-        """What hits are ordered by, larger first: the similarity plus what `decay` adds."""
+        """What hits are ordered by, larger first: similarity plus what decay and boosts add."""
         return self._shaped(self._core.scores())
 
     @cached_property
@@ -97,6 +97,24 @@ class SearchResult:
         """The hits' vectors if asked for: float32 of shape (n, k, dim), 0 where there is no hit."""
         vectors = self._core.vectors()
         return None if vectors is None else self._shaped(vectors, self._dim)
+
+    @cached_property
+    def explain(self) -> dict[str, Any] | list[dict[str, Any]] | None:
+        """How each query was answered, if asked for: a list of dicts, or a dict for one query.
+
+        ``plan`` names the way through the segment that has most to offer: ``graph``,
+        ``filtered_graph``, ``regions``, ``codes``, ``exact`` or ``nothing``; ``why`` says why;
+        ``fallback`` is the way that finished the job if the first could not fill the list. Then
+        ``points`` alive, ``cardinality`` (how many of them can be results), ``selectivity`` (their
+        share), ``skipped_by_filter``, ``skipped_by_exclusion``, ``skipped_by_cap``; what was done:
+        ``hops``, ``peeks``, ``regions_scored``, ``codes_scored``, ``rows_refined``,
+        ``rows_rescored``; ``microseconds`` by stage. ``segments`` has the same of each segment.
+        See ``docs/explain.md``.
+        """
+        told = self._core.explain()
+        if not told:
+            return None if len(self) else []
+        return told[0] if self._one else told
 
     def __len__(self) -> int:
         """Return the number of queries."""

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_cast::parse::string_to_timestamp_nanos;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use nearfield::{
-    AttributeType, Decay, IdType, Ids, Result as CoreResult, STRING_ID_BYTES_MAX, Schema,
+    AttributeType, Boost, Decay, IdType, Ids, Result as CoreResult, STRING_ID_BYTES_MAX, Schema,
 };
 
 /// A parser of values that have one name in every interface; `--help` lists the names.
@@ -68,6 +68,25 @@ pub fn decay(text: &str) -> Result<Decay, String> {
     Ok(Decay { column: column.to_owned(), half_life, origin_us, weight })
 }
 
+/// Reads `score:0.1` or `score:0.1:log1p`.
+pub fn boost(text: &str) -> Result<Boost, String> {
+    let shape = "expected COLUMN:WEIGHT[:SCALE], for example score:0.1:log1p";
+    let mut parts = text.splitn(3, ':');
+    let (Some(column), Some(weight)) = (parts.next(), parts.next()) else {
+        return Err(shape.to_owned());
+    };
+    let weight = weight
+        .parse::<f64>()
+        .ok()
+        .filter(|weight| weight.is_finite() && *weight >= 0.0)
+        .ok_or_else(|| {
+        format!("weight {weight:?}: expected a number of at least 0, like 0.1")
+    })?;
+    let scale = parts.next().map(str::parse).transpose();
+    let scale = scale.map_err(|error: nearfield::Error| error.to_string())?.unwrap_or_default();
+    Ok(Boost { column: column.to_owned(), weight, scale })
+}
+
 /// Microseconds since 1970 of an ISO date and time; UTC if it names no zone.
 pub fn time_us(text: &str) -> Result<i64, String> {
     let nanos = string_to_timestamp_nanos(text);
@@ -110,6 +129,8 @@ fn string_id(text: &str) -> CoreResult<String> {
 
 #[cfg(test)]
 mod tests {
+    use nearfield::Scale;
+
     use super::*;
 
     #[test]
@@ -136,6 +157,16 @@ mod tests {
         assert_eq!((short.weight, short.origin_us), (1.0, None));
         for text in ["t", "t:0s:1", "t:soon:1", "t:6h:-1", "t:6h:nan", "t:6h:1:then"] {
             decay(text).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn boosts_have_two_or_three_parts() {
+        let read = boost("score:0.1:log1p").expect("a boost");
+        assert_eq!((read.column.as_str(), read.weight, read.scale), ("score", 0.1, Scale::Log1p));
+        assert_eq!(boost("score:2").expect("a boost").scale, Scale::Linear);
+        for text in ["score", "score:", "score:-1", "score:nan", "score:1:cube"] {
+            boost(text).expect_err(text);
         }
     }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use nearfield::{AttributeType, Schema, SearchResults};
 use serde_json::{Map, Value, json};
 
-use super::Result;
 use super::get::layout;
+use super::{Result, explain};
 use crate::cell::Cell;
 use crate::output::{Layout, Output};
 use crate::vectors;
@@ -70,9 +70,13 @@ pub fn to_json(results: &SearchResults, elapsed: Duration) -> Value {
         }
         hit
     });
-    json!({
+    let mut found = json!({
         "hits": hits.collect::<Vec<_>>(),
         "counts": results.counts,
         "seconds": elapsed.as_secs_f64(),
-    })
+    });
+    if !results.explain.is_empty() {
+        found["explain"] = results.explain.iter().map(explain::to_json).collect();
+    }
+    found
 }

@@ -5,14 +5,17 @@ mod alias;
 mod args;
 mod bench;
 mod calibrate;
+mod conditions;
 mod create;
 mod delete;
 mod demo;
 mod error;
 mod exclude;
+mod explain;
 mod get;
 mod hits;
 mod import;
+mod join;
 mod load;
 mod optimize;
 mod search;
@@ -57,6 +60,7 @@ enum Command {
     Create(create::Args),
     Load(load::Args),
     Search(Box<search::Args>),
+    Join(Box<join::Args>),
     Get(get::Args),
     Update(update::Args),
     Delete(delete::Args),
@@ -102,6 +106,7 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Create(args) => create::run(args, &out),
         Command::Load(args) => load::run(args, &out),
         Command::Search(args) => search::run(args, &out),
+        Command::Join(args) => join::run(args, &out),
         Command::Get(args) => get::run(args, &out),
         Command::Update(args) => update::run(args, &out),
         Command::Delete(args) => delete::run(args, &out),

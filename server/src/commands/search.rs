@@ -1,14 +1,15 @@
-//! `nearfield search`: the nearest points to a vector, to the rows of a file, or to a point.
+//! `nearfield search`: the nearest points to a vector, to the rows of a file, to a point, or to the
+//! interests of a user.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use nearfield::{
-    Cap, Collection, Decay, EFFORT_MAX, Effort, Examples, Ids, K_MAX, SearchRequest, SearchResults,
-    Space, Vectors,
+    Boost, Cap, Collection, Decay, EFFORT_MAX, Effort, Examples, Ids, Interests, K_MAX,
+    SearchRequest, SearchResults, Space, Vectors,
 };
 
-use super::{Result, args, hits, open};
+use super::{Result, args, conditions, explain, hits, open};
 use crate::output::Output;
 use crate::vectors;
 
@@ -19,7 +20,13 @@ Example:
   nearfield search posts.nf --like t3_v7w6z \\
       --where \"subreddit IN ('aww', 'cats') AND NOT over_18 AND score > 100\"
   nearfield search posts.nf --like t3_v7w6z --group-by subreddit --max-per-group 2 \\
-      --decay created_utc:6h:0.3 --json";
+      --decay created_utc:6h:0.3 --boost score:0.1:log1p --json
+  nearfield search posts.nf --vector-file interests.npy --interests --weights 2,1 -k 100
+  nearfield search posts.nf --like t3_v7w6z --where \"score > 100\" --explain
+  nearfield search posts.nf --vector-file queries.npy --conditions each.jsonl
+
+A line of --conditions has any of three parts:
+  {\"where\": \"score > 5\", \"exclude\": [\"t3_v7w6z\"], \"exclude_sets\": [\"user:42:seen\"]}";
 
 /// Find the points nearest to a vector
 #[derive(Debug, clap::Args)]
@@ -32,9 +39,9 @@ pub struct Args {
     /// Which row of --vector-file, from 0; without it every row is a query
     #[arg(long, requires = "vector_file")]
     row: Option<usize>,
-    /// Number of hits
-    #[arg(short, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=K_MAX as i64))]
-    k: u32,
+    /// Number of hits [default: 10, with --min-score all that are similar enough, 10000 at most]
+    #[arg(short, value_parser = clap::value_parser!(u32).range(1..=K_MAX as i64))]
+    k: Option<u32>,
     #[command(flatten)]
     effort: EffortArgs,
     /// Attribute columns to show
@@ -61,6 +68,30 @@ pub struct Args {
     /// Prefer what is fresh; WEIGHT is 1 and ORIGIN the time of the request if not given
     #[arg(long, value_name = "COLUMN:HALF_LIFE[:WEIGHT[:ORIGIN]]", value_parser = args::decay)]
     decay: Option<Decay>,
+    /// Prefer large values of this column; SCALE is linear or log1p
+    #[arg(long = "boost", value_name = "COLUMN:WEIGHT[:SCALE]", value_parser = args::boost)]
+    boosts: Vec<Boost>,
+    /// A condition and exclusions for each row of --vector-file: a line of JSON each, see the examples
+    #[arg(long, value_name = "FILE", requires = "vector_file", conflicts_with_all = ["row", "interests"])]
+    conditions: Option<PathBuf>,
+    /// The rows of --vector-file, or the points of --like, are the interests of one user: one list
+    #[arg(long, conflicts_with_all = ["vector", "unlike", "row"])]
+    interests: bool,
+    /// A weight above 0 for each interest [default: equal]
+    #[arg(
+        long,
+        value_name = "X,...",
+        value_delimiter = ',',
+        requires = "interests",
+        allow_hyphen_values = true
+    )]
+    weights: Vec<f64>,
+    /// A least number of hits for each interest, of at most k together
+    #[arg(long, value_name = "N,...", value_delimiter = ',', requires = "interests")]
+    quotas: Vec<usize>,
+    /// Say how each query was answered, and what that took
+    #[arg(long)]
+    explain: bool,
     /// Less like this point, which is left out
     #[arg(long, value_name = "ID", requires = "like")]
     unlike: Vec<String>,
@@ -89,9 +120,10 @@ struct Query {
     like: Vec<String>,
 }
 
+/// The dial.
 #[derive(Debug, clap::Args)]
 #[group(multiple = false)]
-struct EffortArgs {
+pub struct EffortArgs {
     /// The recall expected, above 0 and below 1 [default: 0.95]
     #[arg(long, value_parser = recall)]
     recall: Option<f32>,
@@ -104,7 +136,8 @@ struct EffortArgs {
 }
 
 impl EffortArgs {
-    fn effort(&self) -> Effort {
+    /// As core takes it.
+    pub fn effort(&self) -> Effort {
         match (self.recall, self.ef) {
             _ if self.exact => Effort::Exact,
             (Some(recall), _) => Effort::Recall(recall),
@@ -125,10 +158,15 @@ pub fn recall(text: &str) -> std::result::Result<f32, &'static str> {
 /// Runs the command.
 pub fn run(args: &Args, out: &Output) -> Result<()> {
     let collection = open(&args.path)?;
-    let request = request(args, args::ids(&args.exclude, collection.config().id_type)?);
+    let id_type = collection.config().id_type;
+    let mut request = request(args, args::ids(&args.exclude, id_type)?);
+    if let Some(path) = &args.conditions {
+        request.per_query = conditions::read(path, id_type)?;
+    }
     let queries = queries(args)?;
     let start = Instant::now();
     let results = match &queries {
+        _ if args.interests => of_interests(args, &collection, queries, request)?,
         Some(queries) => collection.search(queries, &request)?,
         None => more_like(args, &collection, &request)?,
     };
@@ -139,11 +177,12 @@ pub fn run(args: &Args, out: &Output) -> Result<()> {
     hits::write_table(&results, &collection.config().schema, out)?;
     let found: usize = results.counts.iter().sum();
     out.line(&format!("\n{found} hits in {}", duration(elapsed)))?;
-    Ok(())
+    explain::write(&results.explain, out)
 }
 
 fn request(args: &Args, exclude: Ids) -> SearchRequest {
     let cap = args.group_by.as_ref().zip(args.max_per_group);
+    let k = args.k.unwrap_or(if args.min_score.is_some() { K_MAX as u32 } else { 10 });
     SearchRequest {
         effort: args.effort.effort(),
         space: args.space.clone(),
@@ -152,11 +191,13 @@ fn request(args: &Args, exclude: Ids) -> SearchRequest {
         exclude_sets: args.exclude_sets.clone(),
         cap: cap.map(|(column, max)| Cap { group_by: column.clone(), max_per_group: max as usize }),
         decay: args.decay.clone(),
+        boosts: args.boosts.clone(),
+        explain: args.explain,
         min_score: args.min_score,
         timeout: args.timeout,
         with_attributes: args.with.clone(),
         with_vectors: args.with_vectors,
-        ..SearchRequest::new(args.k as usize)
+        ..SearchRequest::new(k as usize)
     }
 }
 
@@ -166,6 +207,35 @@ fn queries(args: &Args) -> Result<Option<Vectors<'static>>> {
         return vectors::of_file(path, args.row).map(Some);
     }
     args.query.vector.clone().map(vectors::single).transpose()
+}
+
+/// Searches for all interests together; points that are interests are left out.
+fn of_interests(
+    args: &Args,
+    collection: &Collection,
+    vectors: Option<Vectors<'_>>,
+    mut request: SearchRequest,
+) -> Result<SearchResults> {
+    let interests = Interests { weights: args.weights.clone(), quotas: args.quotas.clone() };
+    if let Some(vectors) = vectors {
+        return Ok(collection.search_interests(&vectors, &interests, &request)?);
+    }
+    let ids = args::ids(&args.query.like, collection.config().id_type)?;
+    let rows = vectors::of_points(collection, &ids)?;
+    request.exclude = Some(match (request.exclude.take(), ids) {
+        (Some(Ids::U64(mut all)), Ids::U64(ids)) => {
+            all.extend(ids);
+            Ids::U64(all)
+        }
+        (Some(Ids::Str(mut all)), Ids::Str(ids)) => {
+            all.extend(ids);
+            Ids::Str(all)
+        }
+        (_, ids) => ids,
+    });
+    let data = rows.concat();
+    let vectors = Vectors::from_f32(collection.config().dim, &data)?;
+    Ok(collection.search_interests(&vectors, &interests, &request)?)
 }
 
 /// Searches from the points of `--like` and `--unlike`.

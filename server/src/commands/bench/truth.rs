@@ -87,6 +87,7 @@ mod tests {
             attributes: Vec::new(),
             vectors: None,
             counters: nearfield::SearchCounters::default(),
+            explain: Vec::new(),
         };
         let mut ids = Vec::new();
         for row in rows {
