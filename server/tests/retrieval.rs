@@ -50,7 +50,8 @@ fn interests_have_one_list() {
     fail(&["--weights=-1,1"], 1, &["numbers above 0, found -1"]);
     fail(&["--weights", "1"], 1, &["expected 2, one an interest, found 1"]);
     fail(&["--quotas", "6,6"], 1, &["quotas: expected at most k = 10 together, found 12"]);
-    fails(&["search", &path, "--vector", "1,0", "--weights", "1"], 2, &["--interests"]);
+    fails(&["search", &path, "--vector", "1,0", "--weights", "1"], 2, &["--weights"]);
+    fails(&["search", &path, "--like", "east", "--weights", "1"], 2, &["--interests"]);
 }
 
 #[test]

@@ -69,7 +69,7 @@ impl Note for Option<Trace> {
 /// Microseconds, for texts.
 pub(crate) fn us(nanoseconds: f64) -> String {
     if nanoseconds.is_finite() {
-        format!("{:.0} us", Duration::from_nanos(nanoseconds as u64).as_secs_f64() * 1e6)
+        format!("{:.1} us", Duration::from_nanos(nanoseconds as u64).as_secs_f64() * 1e6)
     } else {
         "too long".to_owned()
     }

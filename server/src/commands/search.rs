@@ -83,11 +83,12 @@ pub struct Args {
         value_name = "X,...",
         value_delimiter = ',',
         requires = "interests",
+        conflicts_with_all = ["vector", "unlike", "row"],
         allow_hyphen_values = true
     )]
     weights: Vec<f64>,
     /// A least number of hits for each interest, of at most k together
-    #[arg(long, value_name = "N,...", value_delimiter = ',', requires = "interests")]
+    #[arg(long, value_name = "N,...", value_delimiter = ',', requires = "interests", conflicts_with_all = ["vector", "unlike", "row"])]
     quotas: Vec<usize>,
     /// Say how each query was answered, and what that took
     #[arg(long)]
