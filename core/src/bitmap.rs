@@ -5,6 +5,21 @@
 
 use std::ops::Range;
 
+use crate::kernels::ask;
+
+/// Words of a cache line, and lines that are asked for before they are read.
+const LINE: usize = 8;
+const AHEAD: usize = 12;
+
+#[inline(always)]
+fn push(mut word: u64, base: u32, out: &mut Vec<u32>) {
+    while word != 0 {
+        out.push(base + word.trailing_zeros());
+        // Clears the lowest bit.
+        word &= word - 1;
+    }
+}
+
 /// A set of slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Bitmap {
@@ -157,6 +172,26 @@ impl Bitmap {
                 (bit < 64).then_some(base + bit)
             })
         })
+    }
+
+    /// Adds all slots of the set to a list, ascending.
+    pub(crate) fn list(&self, out: &mut Vec<u32>) {
+        let (lines, rest) = self.words.as_chunks::<LINE>();
+        let mut base = 0;
+        for (at, line) in lines.iter().enumerate() {
+            // No line comes by itself: the processor is told early.
+            if let Some(later) = lines.get(at + AHEAD) {
+                ask(later);
+            }
+            for word in line {
+                push(*word, base, out);
+                base += 64;
+            }
+        }
+        for word in rest {
+            push(*word, base, out);
+            base += 64;
+        }
     }
 
     /// Bytes of memory.

@@ -15,8 +15,6 @@ pub enum PlanKind {
     Exact,
     /// The codes of all eligible points are scored.
     Codes,
-    /// The codes of the eligible points of the nearest regions are scored.
-    Regions,
     /// A walk of the graph to eligible points, peeking past those that are not.
     FilteredGraph,
     /// A walk of the graph; the few that are not eligible are dropped from what it found.
@@ -30,7 +28,6 @@ impl PlanKind {
             Self::Nothing => "nothing",
             Self::Exact => "exact",
             Self::Codes => "codes",
-            Self::Regions => "regions",
             Self::FilteredGraph => "filtered_graph",
             Self::Graph => "graph",
         }

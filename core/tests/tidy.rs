@@ -26,11 +26,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("environment", &["error"]),
     ("memory", &["environment", "error"]),
     ("huge", &[]),
-    ("bitmap", &[]),
     ("curve", &["types"]),
     // Pure: over slices.
     ("originals", &["types"]),
     ("kernels", &["environment", "error", "types", "metric", "originals"]),
+    ("bitmap", &["kernels"]),
     ("codes", &["error", "types", "metric", "config", "originals", "kernels", "huge"]),
     (
         "graph",
@@ -88,6 +88,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "config",
             "explain",
             "results",
+            "curve",
             "originals",
             "kernels",
             "codes",

@@ -96,6 +96,7 @@ impl SegmentPlan<'_> {
             Some(eligible) => u64::from(eligible.count),
             None => passing - self.excluded.len() as u64,
         };
+        let left = left - u64::from(self.named).min(left);
         Eligibility { points, filtered: points - passing, excluded: passing - left }
     }
 

@@ -33,11 +33,13 @@ pub(super) struct Passing {
     pub(super) count: u32,
     /// Where it differs from the slots.
     nodes: OnceLock<Bitmap>,
+    /// Another set, and what was taken out of it.
+    all: Option<(Arc<Self>, Vec<u32>)>,
 }
 
 impl Passing {
     pub(super) fn new(slots: Bitmap) -> Self {
-        Self { count: slots.count(), slots, nodes: OnceLock::new() }
+        Self { count: slots.count(), slots, nodes: OnceLock::new(), all: None }
     }
 
     /// All that are alive.
@@ -50,12 +52,14 @@ impl Passing {
     }
 
     /// The same without some slots.
-    pub(super) fn without(&self, excluded: &[u32]) -> Self {
-        let mut slots = self.slots.clone();
-        for slot in excluded {
+    pub(super) fn without(all: Arc<Self>, excluded: Vec<u32>) -> Arc<Self> {
+        let mut slots = all.slots.clone();
+        let mut count = all.count;
+        for slot in &excluded {
+            count -= u32::from(slots.contains(*slot));
             slots.set(*slot, false);
         }
-        Self::new(slots)
+        Arc::new(Self { slots, count, nodes: OnceLock::new(), all: Some((all, excluded)) })
     }
 
     /// The nodes of the index that stand for these slots.
@@ -63,7 +67,17 @@ impl Passing {
         if regions.twins().is_empty() {
             return &self.slots;
         }
-        self.nodes.get_or_init(|| way::nodes(&self.slots, regions))
+        self.nodes.get_or_init(|| match &self.all {
+            // Few nodes are others.
+            Some((all, excluded)) => {
+                let mut nodes = all.nodes(regions).clone();
+                excluded
+                    .iter()
+                    .for_each(|slot| way::renew(&mut nodes, &self.slots, *slot, regions));
+                nodes
+            }
+            None => way::nodes(&self.slots, regions),
+        })
     }
 }
 

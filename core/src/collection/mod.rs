@@ -15,6 +15,7 @@ mod commit;
 mod draft;
 mod estimate;
 mod excluded;
+mod excluding;
 mod expiry;
 mod explain;
 mod filters;

@@ -1,9 +1,9 @@
 //! A request checked against a view, resolved once for all queries.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use super::excluded::{Slots, excluded};
+use super::excluded::{LeftOut, SetSlots, Slots};
 use super::expiry::clock_us;
 use super::filters::{Filter, Filters, Passing};
 use super::scoring::Scoring;
@@ -15,16 +15,19 @@ use crate::retrieval::{Groups, Scorer};
 use crate::segment::IdColumn;
 use crate::types::{AttributeType, Ids, Vectors};
 
-/// So many excluded slots are walked past by looking for as many more results.
-const LISTED: usize = 32;
-
 /// One segment's part of a request.
 #[derive(Clone)]
 pub(super) struct SegmentPlan<'a> {
     pub(super) ids: IdColumn<'a>,
-    /// Excluded slots, ascending; none where there is a set.
+    /// Slots left out one by one, ascending; none where there is a set.
     pub(super) excluded: Vec<u32>,
-    /// What can be results; `None` for every slot but those excluded.
+    /// Sets of the plan's [`Plan::left_out`].
+    pub(super) sets: Vec<Arc<SetSlots>>,
+    /// Who is eligible once those are left out, if it had to be known.
+    pub(super) without: Arc<OnceLock<Arc<Passing>>>,
+    /// How many of those alive [`Plan::left_out`] names, where a search is to be explained.
+    pub(super) named: u32,
+    /// What can be results, but for [`Plan::left_out`]; `None` for every slot but those excluded.
     pub(super) passing: Option<Arc<Passing>>,
     /// How many are alive and pass the filter, if there is one, excluded ones included.
     pub(super) unfiltered: u32,
@@ -38,7 +41,7 @@ impl SegmentPlan<'_> {
     fn leave_out(&mut self, handle: &SegmentHandle, slot: u32) {
         if let Some(passing) = &self.passing {
             if passing.slots.contains(slot) {
-                self.passing = Some(Arc::new(passing.without(&[slot])));
+                self.passing = Some(Passing::without(Arc::clone(passing), vec![slot]));
             }
         } else if let Err(at) = self.excluded.binary_search(&slot)
             && handle.is_alive(slot)
@@ -54,6 +57,9 @@ pub(super) struct Plan<'a> {
     pub(super) view: &'a View,
     pub(super) request: &'a SearchRequest,
     pub(super) segments: Vec<SegmentPlan<'a>>,
+    /// Whom the request leaves out, where that is looked at only once results are there.
+    pub(super) left_out: Option<Arc<LeftOut<'a>>>,
+    pub(super) filters: &'a Filters,
     /// Names and positions of the columns to return.
     pub(super) columns: Vec<(&'a str, usize)>,
     /// When the search is to be given up.
@@ -96,8 +102,8 @@ impl<'a> Plan<'a> {
     pub(super) fn new(
         view: &'a View,
         request: &'a SearchRequest,
-        narrowed: &Narrowed<'_>,
-        filters: &Filters,
+        narrowed: &Narrowed<'a>,
+        filters: &'a Filters,
     ) -> Result<Self> {
         let start = request.explain.then(Instant::now);
         request.validate()?;
@@ -111,32 +117,54 @@ impl<'a> Plan<'a> {
         let filter = narrowed.filter;
         let filter = filter.map(|text| filters.filter(text, &view.config, now_us)).transpose()?;
         let sets = narrowed.exclude_sets;
-        let excluded = excluded(view, narrowed.exclude, sets, filters, now_us)?;
-        let mut excluded = excluded.map(Vec::into_iter);
+        let left_out = LeftOut::new(view, narrowed.exclude, sets, filters, now_us)?;
         let column = |handle: &'a Arc<SegmentHandle>, position: usize| {
             let (_, kind) = &view.config.schema.columns()[position];
             handle.attribute(position, *kind)
         };
         // Searches by final scores want a set in any case.
         let is_set = !is_plain(request);
+        let later = filter.is_none() && !is_set;
         let segments: Result<Vec<_>> = view
             .segments
             .iter()
             .map(|handle| {
-                let excluded = excluded.as_mut().and_then(Iterator::next);
-                let Chosen { passing, excluded, unfiltered } =
-                    passing(filters, filter.as_ref(), handle, excluded, is_set)?;
+                let (chosen, sets) = match &left_out {
+                    Some(left_out) if later => {
+                        (choose(filters, None, handle, None, false)?, left_out.sets(handle)?)
+                    }
+                    left_out => {
+                        let slots = left_out.as_ref().map(|left| left.slots(handle)).transpose()?;
+                        (choose(filters, filter.as_ref(), handle, slots, is_set)?, Vec::new())
+                    }
+                };
+                let Chosen { passing, unfiltered } = chosen;
                 let scorer = scoring.of(handle)?;
                 let group = group.map(|position| column(handle, position)).transpose()?;
                 let group = group.map(|column| Arc::new(Groups::new(column)));
                 let ids = handle.segment.ids()?;
-                Ok(SegmentPlan { ids, excluded, passing, unfiltered, scorer, group })
+                let (excluded, without) = (Vec::new(), Arc::default());
+                let named = left_out.as_ref().filter(|_| later && request.explain);
+                let named = named.map(|left_out| left_out.alive(handle)).transpose()?;
+                let named = named.unwrap_or_default();
+                Ok(SegmentPlan {
+                    ids,
+                    excluded,
+                    sets,
+                    without,
+                    named,
+                    passing,
+                    unfiltered,
+                    scorer,
+                    group,
+                })
             })
             .collect();
         let deadline = request.timeout.and_then(|time| Instant::now().checked_add(time));
+        let left_out = left_out.filter(|_| later).map(Arc::new);
         let (segments, columns) = (segments?, columns?);
         let prepared = start.map_or(Duration::ZERO, |start| start.elapsed());
-        Ok(Self { view, request, segments, columns, deadline, prepared })
+        Ok(Self { view, request, segments, left_out, filters, columns, deadline, prepared })
     }
 
     /// The same, but that these points are left out too.
@@ -176,44 +204,40 @@ fn is_plain(request: &SearchRequest) -> bool {
 /// Who can be a result of a segment.
 struct Chosen {
     passing: Option<Arc<Passing>>,
-    excluded: Vec<u32>,
     unfiltered: u32,
 }
 
-/// What can be results of a segment, as a set, unless that is nearly every slot: then nothing, and
-/// what is excluded stays listed, ascending.
-fn passing(
+/// What can be results of a segment, as a set, unless that is every slot.
+fn choose(
     filters: &Filters,
     filter: Option<&Filter>,
     handle: &SegmentHandle,
     excluded: Option<Slots>,
     is_set: bool,
 ) -> Result<Chosen> {
-    let is_set = is_set || filter.is_some() || handle.dead.is_some();
-    let all = handle.alive();
-    let excluded = match excluded {
-        None if !is_set => {
-            return Ok(Chosen { passing: None, excluded: Vec::new(), unfiltered: all });
-        }
-        Some(Slots::Few(mut few)) if !is_set && few.len() <= LISTED => {
-            few.sort_unstable();
-            few.dedup();
-            return Ok(Chosen { passing: None, excluded: few, unfiltered: all });
-        }
-        excluded => excluded,
-    };
+    let is_set = is_set || filter.is_some() || handle.dead.is_some() || excluded.is_some();
+    if !is_set {
+        return Ok(Chosen { passing: None, unfiltered: handle.alive() });
+    }
     let passing = filters.passing(filter, handle)?;
     let unfiltered = passing.count;
-    let left = match excluded {
+    let passing = match excluded {
         None => passing,
-        Some(Slots::Few(few)) => Arc::new(passing.without(&few)),
-        Some(Slots::Many(excluded)) => {
+        Some(excluded) => without(passing, excluded),
+    };
+    Ok(Chosen { passing: Some(passing), unfiltered })
+}
+
+/// The same without some slots.
+pub(super) fn without(passing: Arc<Passing>, excluded: Slots) -> Arc<Passing> {
+    match excluded {
+        Slots::Few(few) => Passing::without(passing, few),
+        Slots::Many(excluded) => {
             let mut slots = passing.slots.clone();
             slots.remove(excluded.words());
             Arc::new(Passing::new(slots))
         }
-    };
-    Ok(Chosen { passing: Some(left), excluded: Vec::new(), unfiltered })
+    }
 }
 
 fn check_space(config: &CollectionConfig, request: &SearchRequest) -> Result<()> {

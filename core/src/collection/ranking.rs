@@ -35,7 +35,7 @@ impl SegmentSearch<'_> {
         };
         let cap = request.cap.as_ref().map(|cap| cap.max_per_group);
         let groups = self.part.group.as_deref().zip(cap);
-        let order = Order { scorer: &self.part.scorer, groups, k: request.k };
+        let order = Order { scorer: &self.part.scorer, groups, k: self.k };
         let ranking = Ranking {
             index: &index,
             rows: &segment.originals(),

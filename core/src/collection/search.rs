@@ -29,6 +29,9 @@ const TOGETHER: usize = 16;
 /// A hit and the segment it is in.
 type Found = (u32, Hit);
 
+/// The hits of each query in a segment, best first, and what finding them took.
+pub(super) type Hits = Vec<(Vec<Hit>, SearchCounters)>;
+
 /// The hits of a query, best first, and what finding them took.
 pub(super) type Answered = (Vec<Found>, Took);
 
@@ -97,7 +100,7 @@ fn answer(
     let mut all: Vec<Answered> = asked.iter().map(|_| (Vec::new(), Took::begin(plan))).collect();
     for (position, (handle, part)) in plan.view.segments.iter().zip(&plan.segments).enumerate() {
         plan.check_time()?;
-        let search = SegmentSearch { plan, handle, part, parallel };
+        let search = SegmentSearch { plan, handle, part, parallel, k: plan.request.k };
         scratch.trace = plan.request.explain.then(Trace::new);
         let answers = search.run(asked, scratch);
         let mut trace = scratch.trace.take();
@@ -124,17 +127,15 @@ pub(super) struct SegmentSearch<'a> {
     pub(super) plan: &'a Plan<'a>,
     pub(super) handle: &'a SegmentHandle,
     pub(super) part: &'a SegmentPlan<'a>,
-    parallel: bool,
+    pub(super) parallel: bool,
+    /// Results of a query.
+    pub(super) k: usize,
 }
 
 impl SegmentSearch<'_> {
-    /// The best hits of each query, best first.
-    fn run(
-        &self,
-        asked: &[Asked<'_>],
-        scratch: &mut WalkScratch,
-    ) -> Result<Vec<(Vec<Hit>, SearchCounters)>> {
-        let k = self.plan.request.k;
+    /// The best hits of each query, best first, whoever the plan leaves out by name.
+    pub(super) fn run_all(&self, asked: &[Asked<'_>], scratch: &mut WalkScratch) -> Result<Hits> {
+        let k = self.k;
         let rows = self.handle.segment.rows();
         let passing = self.part.passing.as_ref().map(|p| (&p.slots, p.count));
         let eligible =
@@ -191,7 +192,7 @@ impl SegmentSearch<'_> {
         eligible: &Eligible<'_>,
         trace: &mut Option<Trace>,
     ) -> Result<(Vec<Hit>, SearchCounters)> {
-        let k = self.plan.request.k;
+        let k = self.k;
         let mut counters = SearchCounters::default();
         let (hits, compared) = match (&self.part.group, &self.plan.request.cap) {
             (Some(column), Some(cap)) => {

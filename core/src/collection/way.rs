@@ -16,14 +16,16 @@ const FEW: usize = 32;
 const FLAT_MORE: usize = 48;
 /// How far a walk to eligible nodes looks around, as a share of how far one through all goes on.
 const PEEK_SHARE: f32 = 0.7;
-/// The same where nothing says how far.
+/// The recall by which a walk of a stated effort is widened.
+const RECALL: f32 = 0.95;
+/// How far to look where nothing says it.
 const PEEK_REACH: f32 = 1.25;
 
 impl<'a> SegmentSearch<'a> {
     /// The way, and how many results to look for; `None` to compare every eligible row.
     pub(super) fn way(&self, eligible: &Eligible<'_>) -> Option<(IndexView<'a>, Way<'a>, usize)> {
         let request = self.plan.request;
-        let k = request.k;
+        let k = self.k;
         let count = eligible.count();
         if request.effort == Effort::Exact || !self.plan.is_plain() || self.are_few(eligible) {
             return None;
@@ -92,7 +94,7 @@ impl<'a> SegmentSearch<'a> {
     /// The eligible nodes of an indexed segment, and how far to look for them.
     pub(super) fn target(&self, passing: &'a Passing) -> Option<Target<'a>> {
         let (request, curve) = (self.plan.request, self.handle.curve()?);
-        let k = request.k;
+        let k = self.k;
         let effort = match request.effort {
             Effort::Exact => return None,
             Effort::Ef(ef) => ef.max(k),
@@ -107,13 +109,17 @@ impl<'a> SegmentSearch<'a> {
             beam: Beam::of(effort, curve.rank(k), curve.reach(k, effort)),
             effort,
             reach: peek_reach(curve, k, effort),
-            share: self.share(),
+            curve,
+            recall: match request.effort {
+                Effort::Recall(recall) => recall,
+                Effort::Ef(_) | Effort::Exact => RECALL,
+            },
         })
     }
 
     /// Whether so few are eligible that they are compared one by one.
     pub(super) fn are_few(&self, eligible: &Eligible<'_>) -> bool {
-        let k = self.plan.request.k;
+        let k = self.k;
         eligible.count() <= FEW.max(k + k / 4)
     }
 
@@ -124,15 +130,6 @@ impl<'a> SegmentSearch<'a> {
             Effort::Ef(ef) => ef.max(2 * k + FLAT_MORE),
             Effort::Recall(recall) if recall > 0.98 => 3 * k + 4 * FLAT_MORE,
             Effort::Recall(_) => 2 * k + FLAT_MORE,
-        }
-    }
-
-    /// Share of the eligible nodes, from the nearest regions on, that holds the results; measured
-    /// on filters against the query, where regions are scanned.
-    fn share(&self) -> f64 {
-        match self.plan.request.effort {
-            Effort::Recall(recall) => (0.6 + 7.0 * (f64::from(recall) - 0.95)).clamp(0.3, 1.0),
-            Effort::Ef(_) | Effort::Exact => 1.0,
         }
     }
 }

@@ -23,13 +23,11 @@ const AHEAD: usize = 8;
 const EACH: usize = 512;
 /// Eligible nodes of which one can tell how near the results are.
 const SOME: usize = 8;
-/// Nodes that are peeked at before the next ones are chosen.
-const FIRST: usize = 128;
 /// Eligible neighbours that are scored together.
 pub(super) const BATCH: usize = 16;
 
 /// What a walk to eligible nodes looks for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     /// A bit a slot: the nodes that can be results.
     pub(crate) eligible: &'a [u64],
@@ -37,7 +35,11 @@ pub(crate) struct Wanted<'a> {
     pub(crate) reach: f32,
     /// Of so many at most.
     pub(crate) peeks: usize,
+    pub(crate) widen: Widen<'a>,
 }
+
+/// The beam that finds so many of all nodes, eligible or not; `None` where other ways are cheaper.
+pub(crate) type Widen<'a> = &'a dyn Fn(usize) -> Option<Beam>;
 
 /// Takes what is found, and says how near more must be.
 pub(crate) trait Judge {
@@ -46,6 +48,11 @@ pub(crate) trait Judge {
 
     /// The score of the last result, as far as is known; minus infinity while there are too few.
     fn last(&mut self) -> f32;
+
+    /// The score below which nothing is worth to be taken.
+    fn least(&mut self) -> f32 {
+        f32::NEG_INFINITY
+    }
 
     /// A score by which to tell how near the results are.
     fn witness(&mut self) -> f32 {
@@ -58,14 +65,16 @@ pub(crate) trait Judge {
 pub(crate) struct Nearest<'a> {
     pub(crate) pool: &'a mut Pool,
     pub(crate) k: usize,
+    width: usize,
     merged: Vec<Candidate>,
 }
 
 impl<'a> Nearest<'a> {
     /// The nearest `width`, of which `k` are wanted.
     pub(crate) fn new(pool: &'a mut Pool, k: usize, width: usize) -> Self {
-        pool.reset(width.max(k));
-        Self { pool, k, merged: Vec::new() }
+        let width = width.max(k);
+        pool.reset(width);
+        Self { pool, k, width, merged: Vec::new() }
     }
 
     fn at(&self, rank: usize) -> f32 {
@@ -82,11 +91,24 @@ impl Judge for Nearest<'_> {
         // The smallest key that is not above.
         let last = Candidate::new(self.pool.threshold(), 0);
         self.merged.extend(found.iter().filter(|c| **c < last));
-        self.pool.merge(&mut self.merged);
+        if self.pool.len() > 0 {
+            self.pool.merge(&mut self.merged);
+            return;
+        }
+        if self.merged.len() > self.width {
+            self.merged.select_nth_unstable(self.width - 1);
+            self.merged.truncate(self.width);
+        }
+        self.merged.sort_unstable();
+        self.pool.fill(&self.merged, self.width);
     }
 
     fn last(&mut self) -> f32 {
         self.at(self.k)
+    }
+
+    fn least(&mut self) -> f32 {
+        self.pool.threshold()
     }
 
     fn witness(&mut self) -> f32 {
@@ -273,41 +295,74 @@ fn search_for_of<K: Kernel, const BITS: usize>(
     judge: &mut dyn Judge,
     s: &mut Scratch,
 ) -> bool {
-    walk_through::<K, BITS>(walk, query, beam, s);
-    let is_eligible = |c: &&Candidate| {
-        let slot = c.slot() as usize;
-        wanted.eligible[slot / 64] >> (slot % 64) & 1 == 1
-    };
-    s.found.clear();
-    s.found.extend(s.all.iter().filter(is_eligible));
-    judge.take(walk, &s.found);
-    let witness = judge.witness();
-    // Half of what was seen is nearer than what was not.
-    let nearer = s.all.iter().filter(|c| c.score() >= witness).count();
-    if witness == f32::NEG_INFINITY || 2 * nearer > s.all.len() {
-        return false;
+    let (mut beam, mut judged) = (beam, 0);
+    begin::<K>(walk, beam, s);
+    s.visited.want(wanted.eligible);
+    loop {
+        walk_on::<K, BITS>(walk, query, beam, s);
+        s.found.clear();
+        s.found.resize(s.all.len() - judged, Candidate(0));
+        let mut count = 0;
+        for c in &s.all[judged..] {
+            // The place is written in any case: no branch to mispredict.
+            s.found[count] = *c;
+            count += usize::from(s.visited.take(c.slot()));
+        }
+        s.found.truncate(count);
+        judged = s.all.len();
+        judge.take(walk, &s.found);
+        let witness = judge.witness();
+        if witness == f32::NEG_INFINITY {
+            return false;
+        }
+        let nearer = s.all.iter().filter(|c| c.score() >= witness).count();
+        let Some(wider) = (wanted.widen)(nearer) else { return false };
+        if wider.width <= beam.width || !widen::<K>(walk, query, wider, s) {
+            break;
+        }
+        beam = wider;
     }
     let mut frontier = std::mem::take(&mut s.all);
     let mut left = wanted.peeks;
     while left > 0 {
         let limit = limit(query, wanted, judge);
-        frontier.retain(|node| node.score() >= limit);
-        // The nearest first, as they bring the limit nearer; the rest as it comes.
-        let count = frontier.len().min(FIRST).min(left);
-        if count == 0 {
+        order(&mut frontier, limit, &mut s.best);
+        if frontier.is_empty() {
             break;
         }
-        if count < frontier.len() {
-            frontier.select_nth_unstable(count);
-        }
-        left -= count;
+        frontier.truncate(left);
+        left -= frontier.len();
         s.found.clear();
-        peek::<K, BITS>(walk, query, wanted, &frontier[..count], (&mut *judge, &mut *s));
-        frontier.drain(..count);
-        frontier.extend_from_slice(&s.found);
+        peek::<K, BITS>(walk, query, wanted, &frontier, (&mut *judge, &mut *s));
+        std::mem::swap(&mut frontier, &mut s.found);
     }
     s.all = frontier;
     true
+}
+
+/// Leaves those of at least this score, roughly in order.
+#[inline(always)]
+fn order(nodes: &mut Vec<Candidate>, least: f32, out: &mut Vec<Candidate>) {
+    const STEPS: usize = 64;
+    let best = nodes.iter().fold(least, |best, c| best.max(c.score()));
+    let scale = (STEPS - 1) as f32 / (best - least).max(f32::MIN_POSITIVE);
+    let step = |c: &Candidate| ((best - c.score()) * scale) as usize;
+    let mut starts = [0_u32; STEPS + 1];
+    nodes.retain(|c| c.score() >= least);
+    for c in &*nodes {
+        starts[step(c).min(STEPS - 1) + 1] += 1;
+    }
+    for i in 1..=STEPS {
+        starts[i] += starts[i - 1];
+    }
+    out.clear();
+    out.resize(nodes.len(), Candidate(0));
+    for c in &*nodes {
+        let place = &mut starts[step(c).min(STEPS - 1)];
+        out[*place as usize] = *c;
+        *place += 1;
+    }
+    std::mem::swap(nodes, out);
 }
 
 /// The score below which no neighbours are looked at.
@@ -320,18 +375,42 @@ fn limit(query: &Query, wanted: Wanted<'_>, judge: &mut dyn Judge) -> f32 {
     query.highest - wanted.reach * (query.highest - last).max(query.blur)
 }
 
+/// Begins a walk through every node.
+#[inline(always)]
+fn begin<K: Kernel>(walk: &Walk<'_>, beam: Beam, s: &mut Scratch) {
+    walk.reset(beam, s);
+    s.all.clear();
+    s.visited.add(walk.entries);
+    walk.prefetch_codes::<K>(s.visited.fresh());
+}
+
+/// Lets a walk that has ended go on with a wider beam. `false` where it has nowhere to go.
+#[inline(always)]
+fn widen<K: Kernel>(walk: &Walk<'_>, query: &Query, beam: Beam, s: &mut Scratch) -> bool {
+    s.best.clear();
+    s.best.extend_from_slice(&s.all);
+    if s.best.len() > beam.width {
+        s.best.select_nth_unstable(beam.width - 1);
+        s.best.truncate(beam.width);
+    }
+    s.best.sort_unstable();
+    s.pool.fill(&s.best, beam.width);
+    s.pool.expanded(|slot| s.visited.is_open(slot));
+    let Some(slot) = s.next(query, beam) else { return false };
+    s.visited.open(slot);
+    s.visited.add(walk.edges_of(slot));
+    walk.prefetch_codes::<K>(s.visited.fresh());
+    true
+}
+
 /// Walks through every node, and keeps all that were scored.
 #[inline(always)]
-fn walk_through<K: Kernel, const BITS: usize>(
+fn walk_on<K: Kernel, const BITS: usize>(
     walk: &Walk<'_>,
     query: &Query,
     beam: Beam,
     s: &mut Scratch,
 ) {
-    walk.reset(beam, s);
-    s.all.clear();
-    s.visited.add(walk.entries);
-    walk.prefetch_codes::<K>(s.visited.fresh());
     loop {
         let early = s.next_early(query, beam);
         if let Some(slot) = early {
@@ -391,7 +470,7 @@ fn peek<K: Kernel, const BITS: usize>(
             walk.prefetch_edges::<K>(later.slot());
         }
         s.counters.peeks += 1;
-        let found = s.visited.peek(node.slot(), walk.edges_of(node.slot()), wanted.eligible);
+        let found = s.visited.peek(node.slot(), walk.edges_of(node.slot()));
         let fresh = s.visited.fresh();
         walk.prefetch_codes::<K>(&fresh[fresh.len() - found..]);
         if fresh.len() >= BATCH {
@@ -411,6 +490,7 @@ fn score_eligible<K: Kernel, const BITS: usize>(
     (judge, s): (&mut dyn Judge, &mut Scratch),
 ) {
     s.visited.finish();
+    let least = least.max(judge.least());
     let count = walk.score_above::<K, BITS>(query, least, &[], s);
     s.found.extend_from_slice(&s.survivors[..count]);
     judge.take(walk, &s.survivors[..count]);

@@ -20,6 +20,8 @@ pub(crate) struct Visited {
     open: Vec<u32>,
     /// The same, a bit a slot.
     opened: Vec<u64>,
+    /// See [`Self::want`].
+    wanted: Vec<u64>,
 }
 
 impl Visited {
@@ -80,30 +82,46 @@ impl Visited {
         self.len += count;
     }
 
-    /// Adds, between [`Self::begin`] and [`Self::finish`], those of a node's neighbours whose bit is
-    /// set, unless they are known; returns how many. `bits` has one for each slot.
+    /// From now on, [`Self::peek`] finds those whose bit is set, each once.
+    pub(crate) fn want(&mut self, bits: &[u64]) {
+        self.wanted.clear();
+        self.wanted.extend_from_slice(&bits[..self.slots.div_ceil(64)]);
+    }
+
+    /// Whether a slot is wanted; it is not any more.
     #[inline(always)]
-    pub(crate) fn peek(&mut self, node: u32, neighbours: &[u32], bits: &[u64]) -> usize {
-        assert!(bits.len() >= self.slots.div_ceil(64));
+    pub(crate) fn take(&mut self, slot: u32) -> bool {
+        let Some(word) = self.wanted.get_mut(slot as usize / 64) else { return false };
+        let bit = 1 << (slot % 64);
+        let is = *word & bit != 0;
+        *word &= !bit;
+        is
+    }
+
+    /// Adds, between [`Self::begin`] and [`Self::finish`], those of a node's neighbours that are
+    /// wanted; returns how many.
+    #[inline(always)]
+    pub(crate) fn peek(&mut self, node: u32, neighbours: &[u32]) -> usize {
         if !self.open(node) {
             return 0;
         }
         self.reserve(neighbours.len());
+        assert!(self.wanted.len() >= self.slots.div_ceil(64));
         let fresh = &mut self.seen[self.len..];
         let mut count = 0;
         for &neighbour in neighbours {
             if neighbour as usize >= self.slots {
                 break;
             }
-            let (at, shift) = (neighbour as usize / 64, neighbour % 64);
-            // SAFETY: `words` and `bits` have a bit for each slot below `slots`, and the neighbour
-            // is below.
-            let (word, passes) =
-                unsafe { (self.words.get_unchecked_mut(at), bits.get_unchecked(at) >> shift & 1) };
             // The place is written in any case: no branch to mispredict.
             fresh[count] = neighbour;
-            count += (!(*word >> shift) & passes) as usize;
-            *word |= passes << shift;
+            // SAFETY: `wanted` has a bit for each slot below `slots`, and the neighbour is below.
+            let word = unsafe { *self.wanted.get_unchecked(neighbour as usize / 64) };
+            count += (word >> (neighbour % 64) & 1) as usize;
+        }
+        // A neighbour may be there twice in damaged edges: it is scored twice then.
+        for slot in &fresh[..count] {
+            self.wanted[*slot as usize / 64] &= !(1 << (slot % 64));
         }
         self.len += count;
         self.end = self.len;
@@ -119,6 +137,12 @@ impl Visited {
         *word |= bit;
         self.open.push(node);
         unknown
+    }
+
+    /// Whether [`Self::open`] was told of it.
+    #[inline(always)]
+    pub(crate) fn is_open(&self, node: u32) -> bool {
+        self.opened.get(node as usize / 64).is_some_and(|word| word >> (node % 64) & 1 == 1)
     }
 
     /// Begins a hop.

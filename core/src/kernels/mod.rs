@@ -23,6 +23,20 @@ use crate::environment;
 use crate::error::{Error, Result};
 use candidate::{Candidate, Hop, Records, Scoring};
 
+/// Asks for a cache line of words that are read soon.
+#[inline(always)]
+pub(crate) fn ask(words: &[u64; 8]) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch never faults, and SSE is part of x86-64.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(
+            words.as_ptr().cast(),
+        );
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = words;
+}
+
 /// Bytes of a block: codes and query planes are laid out in blocks of this size.
 pub(crate) const BLOCK: usize = 64;
 

@@ -62,7 +62,8 @@ impl Ranking<'_> {
         if let Some((target, Choice::Walk { peeks })) = choice {
             let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
             ranked.at_most(self.band.unseen);
-            let wanted = target.wanted(peeks);
+            let widen = |_| Some(target.beam);
+            let wanted = target.wanted(peeks, &widen);
             let judged = (&mut ranked as _, &mut *scratch);
             if walk.search_for(query, target.beam, wanted, judged) {
                 walk.scan_each(query, &self.band.slots, scratch, |found| ranked.take_slots(found));

@@ -4,28 +4,31 @@
 //! | --- | --- | --- |
 //! | through | a walk | nearly every slot is eligible |
 //! | all | a code for every eligible node | few are |
-//! | part | the same for the regions nearest to the query | some are, but few of them near the query |
-//! | walk | a walk, and peeks for every eligible node that is found | else |
+//! | walk | a walk, wider where few are eligible near the query, and peeks | else |
 
 use super::trace::{Note, Trace, us};
 use crate::bitmap::Bitmap;
 use crate::codes;
+use crate::curve::Curve;
 use crate::explain::PlanKind;
-use crate::graph::filtered::Wanted;
+use crate::graph::filtered::{Wanted, Widen};
 use crate::graph::hop::Beam;
 use crate::graph::regions::Regions;
 use crate::kernels::candidate::Candidate;
+use crate::types::K_MAX;
 
 /// What things cost, in nanoseconds, on the machine of `benches/LOG.md`: only their ratios count.
-const CODE: f64 = 11.0;
-const HOP: f64 = 700.0;
-const PEEK: f64 = 60.0;
-/// All codes are scored for so many times the price of the other ways: that misses nothing.
-const ALL: f64 = 1.3;
+const CODE: f64 = 10.0;
+const HOP: f64 = 600.0;
+const PEEK: f64 = 150.0;
+/// All codes are scored for so many times the price of a walk: that misses nothing.
+const MISSES: f64 = 1.5;
 /// Peeks a node that is as near as the results wanted.
 const PEEKS: f64 = 1.5;
-/// A walk sees so many nodes around the query for each that it expands.
-const SEEN: f64 = 15.0;
+/// Peeks at most, for each node that a walk expands.
+const SEEN: f64 = 30.0;
+/// Of the effort that finds the last result among all nodes, so much is worth a wider beam.
+const WIDER: f64 = 0.25;
 /// Regions near the query that say how many of the nodes there are eligible.
 const NEAREST: usize = 8;
 
@@ -53,16 +56,14 @@ pub(crate) struct Target<'a> {
     pub(crate) beam: Beam,
     pub(crate) effort: usize,
     pub(crate) reach: f32,
-    /// Share of the eligible nodes that holds the results, taken from the nearest regions on.
-    pub(crate) share: f64,
+    pub(crate) curve: &'a Curve,
+    pub(crate) recall: f32,
 }
 
 /// The way of one query.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Choice {
     All,
-    /// The regions were put in order.
-    Part,
     Walk {
         /// At most.
         peeks: usize,
@@ -79,12 +80,43 @@ impl Target<'_> {
         self.nodes.slots() as usize
     }
 
-    /// The same as a walk takes it.
-    pub(crate) fn wanted(&self, peeks: usize) -> Wanted<'_> {
-        Wanted { eligible: self.nodes.words(), reach: self.reach, peeks }
+    /// How many a walk keeps: what is far is hard to tell apart by codes.
+    pub(crate) fn kept(&self) -> usize {
+        2 * self.width()
     }
 
-    /// Chooses; `order` becomes the regions by their scores, or empty if they are not needed.
+    /// The same as a walk takes it.
+    pub(crate) fn wanted<'w>(&'w self, peeks: usize, widen: Widen<'w>) -> Wanted<'w> {
+        Wanted { eligible: self.nodes.words(), reach: self.reach, peeks, widen }
+    }
+
+    /// What it costs to score all that are eligible.
+    fn all(&self) -> f64 {
+        self.count as f64 * CODE
+    }
+
+    /// What it costs to walk to a last result that is the `rank`-th nearest of all nodes.
+    fn walk(&self, rank: f64) -> f64 {
+        self.wider(rank as usize).max(self.effort) as f64 * HOP + rank * PEEKS * PEEK
+    }
+
+    /// Effort of a walk to such a result. Peeks do the rest.
+    fn wider(&self, rank: usize) -> usize {
+        (self.curve.effort(rank.clamp(self.k, K_MAX), self.recall) as f64 * WIDER) as usize
+    }
+
+    /// The beam of a walk whose last result is the `rank`-th nearest of all nodes; `None` where it
+    /// costs less to score all that are eligible.
+    pub(crate) fn widened(&self, rank: usize) -> Option<Beam> {
+        let effort = self.wider(rank);
+        if effort <= self.effort * 5 / 4 {
+            return Some(self.beam);
+        }
+        let spent = self.effort as f64 * HOP;
+        (self.walk(rank as f64) - spent < self.all()).then(|| Beam::whole(effort))
+    }
+
+    /// Chooses; `order` becomes regions by their scores, or empty if they are not needed.
     pub(crate) fn choose(
         &self,
         query: &codes::Query,
@@ -92,21 +124,20 @@ impl Target<'_> {
         trace: &mut Option<Trace>,
     ) -> Choice {
         order.clear();
-        let all = self.count as f64 * CODE;
-        let hops = self.effort as f64 * HOP;
-        if all <= ALL * hops {
+        let (all, least) = (self.all(), self.walk(self.k as f64));
+        if all <= MISSES * least {
             trace.chose(PlanKind::Codes, || {
-                let (count, all, hops) = (self.count, us(all), us(hops));
-                format!("all {count} eligible codes: about {all}; a walk: {hops} and more")
+                let (count, all, least) = (self.count, us(all), us(least));
+                format!("all {count} eligible codes: about {all}; a walk: {least} and more")
             });
             return Choice::All;
         }
-        let seen = self.effort as f64 * SEEN;
+        let peeks = (self.effort as f64 * SEEN) as usize;
         if self.count * 4 >= self.rows() {
             trace.chose(PlanKind::FilteredGraph, || {
                 format!("{} of {} slots are eligible", self.count, self.rows())
             });
-            return Choice::Walk { peeks: (2.0 * seen) as usize };
+            return Choice::Walk { peeks };
         }
         self.regions.score(query, order);
         if order.len() > NEAREST {
@@ -120,29 +151,17 @@ impl Target<'_> {
         }
         // Nodes that are as near as the k-th result.
         let rank = (self.k * near) as f64 / (eligible as f64).max(0.5);
-        let walk = if rank <= seen { hops + rank * PEEKS * PEEK } else { f64::INFINITY };
-        let part = all * self.share;
-        let estimates = || {
-            let (walk, part) = (us(walk), us(part));
+        let walk = self.walk(rank);
+        let scans = all <= MISSES * walk;
+        trace.chose(if scans { PlanKind::Codes } else { PlanKind::FilteredGraph }, || {
+            let (walk, all) = (us(walk), us(all));
             format!(
-                "of {near} slots near the query {eligible} are eligible; a walk: about {walk}, the \
-                 nearest regions: {part}"
+                "of {near} slots near the query {eligible} are eligible; a walk: about {walk}, all \
+                 {} eligible codes: {all}",
+                self.count
             )
-        };
-        let kind = match self.share {
-            _ if walk <= part => PlanKind::FilteredGraph,
-            share if share < 1.0 => PlanKind::Regions,
-            _ => PlanKind::Codes,
-        };
-        trace.chose(kind, estimates);
-        if walk <= part {
-            Choice::Walk { peeks: (2.0 * seen) as usize }
-        } else if self.share < 1.0 {
-            order.sort_unstable();
-            Choice::Part
-        } else {
-            Choice::All
-        }
+        });
+        if scans { Choice::All } else { Choice::Walk { peeks } }
     }
 }
 
@@ -150,10 +169,22 @@ impl Target<'_> {
 /// twins don't.
 pub(crate) fn nodes(slots: &Bitmap, regions: &Regions) -> Bitmap {
     let mut nodes = slots.clone();
-    for (node, twins) in regions.twins() {
-        let group = *node..node.saturating_add(*twins).saturating_add(1);
-        let any = slots.iter(group.clone()).next().is_some();
-        group.for_each(|slot| nodes.set(slot, any && slot == *node));
-    }
+    regions.twins().iter().for_each(|group| stand(&mut nodes, slots, *group));
     nodes
+}
+
+/// The same after a change of one slot.
+pub(crate) fn renew(nodes: &mut Bitmap, slots: &Bitmap, slot: u32, regions: &Regions) {
+    let twins = regions.twins();
+    let group = twins.partition_point(|(node, _)| *node <= slot).checked_sub(1);
+    match group.and_then(|at| twins.get(at)) {
+        Some((node, count)) if slot - node <= *count => stand(nodes, slots, (*node, *count)),
+        _ => nodes.set(slot, slots.contains(slot)),
+    }
+}
+
+fn stand(nodes: &mut Bitmap, slots: &Bitmap, (node, twins): (u32, u32)) {
+    let group = node..node.saturating_add(twins).saturating_add(1);
+    let any = slots.count_in(group.clone()) > 0;
+    group.for_each(|slot| nodes.set(slot, any && slot == node));
 }

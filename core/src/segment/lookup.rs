@@ -30,7 +30,9 @@ fn fold(a: u64, b: u64) -> u64 {
 const A: u64 = 0x9E37_79B9_7F4A_7C15;
 const B: u64 = 0xD1B5_4A32_D192_ED03;
 
-fn hash(id: IdRef<'_>) -> u64 {
+/// A hash of an id, for tables in memory: ids may be chosen to collide.
+#[inline]
+pub(crate) fn hash(id: IdRef<'_>) -> u64 {
     match id {
         IdRef::U64(id) => fold(id ^ A, B),
         IdRef::Str(id) => {

@@ -22,6 +22,7 @@ mod writer;
 pub(crate) use attributes::{Column, ColumnOut, Ranked, float_key};
 pub(crate) use handle::{Origin, SegmentHandle};
 pub(crate) use ids::{IdColumn, IdRef};
+pub(crate) use lookup::hash as hash_id;
 pub(crate) use reader::{Finder, Segment, SegmentBytes};
 pub(crate) use rows::{Kept, Rows};
 pub(crate) use tombstones::Dead;

@@ -103,7 +103,7 @@ class SearchResult:
         """How each query was answered, if asked for: a list of dicts, or a dict for one query.
 
         ``plan`` names the way through the segment that has most to offer: ``graph``,
-        ``filtered_graph``, ``regions``, ``codes``, ``exact`` or ``nothing``; ``why`` says why;
+        ``filtered_graph``, ``codes``, ``exact`` or ``nothing``; ``why`` says why;
         ``fallback`` is the way that finished the job if the first could not fill the list. Then
         ``points`` alive, ``cardinality`` (how many of them can be results), ``selectivity`` (their
         share), ``skipped_by_filter``, ``skipped_by_exclusion``, ``skipped_by_cap``; what was done:
