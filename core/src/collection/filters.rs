@@ -71,9 +71,9 @@ impl Passing {
             // Few nodes are others.
             Some((all, excluded)) => {
                 let mut nodes = all.nodes(regions).clone();
-                excluded
-                    .iter()
-                    .for_each(|slot| way::renew(&mut nodes, &self.slots, *slot, regions));
+                for slot in excluded {
+                    way::renew(&mut nodes, &self.slots, *slot, regions);
+                }
                 nodes
             }
             None => way::nodes(&self.slots, regions),

@@ -1,6 +1,6 @@
 //! Exclusions, caps, decay, several interests, and batches that share a filter.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nearfield::{Cap, Decay, Effort, Ids, SearchRequest, Vectors};
 
@@ -68,9 +68,12 @@ pub fn caps(bench: &Bench) -> Outcome {
 
 fn decay(bench: &Bench, days: u64, weight: f64) -> Decay {
     let origin_us = bench.data.times.iter().max().copied();
-    let half_life = std::time::Duration::from_hours(24 * days);
+    let half_life = Duration::from_secs(86_400 * days);
     Decay { column: "created".into(), half_life, origin_us, weight }
 }
+
+/// What is asked for a user.
+type Request<'a> = Box<dyn Fn(usize) -> SearchRequest + 'a>;
 
 /// Four interests beside one, alone and with all that can be asked.
 pub fn interests(bench: &Bench) -> Outcome {
@@ -83,7 +86,7 @@ pub fn interests(bench: &Bench) -> Outcome {
         decay: Some(decay(bench, 30, 0.05)),
         ..plain(200)
     };
-    let settings: [(&str, Box<dyn Fn(usize) -> SearchRequest>); 3] = [
+    let settings: [(&str, Request<'_>); 3] = [
         ("nothing else", Box::new(|_| plain(200))),
         ("a filter", Box::new(|_| SearchRequest { filter: all(0).filter, ..plain(200) })),
         ("filter, exclusions, cap, decay", Box::new(all)),

@@ -140,7 +140,9 @@ impl Bench {
                 }
             }
         }
-        best.iter_mut().for_each(|times| times.sort_by(f64::total_cmp));
+        for times in &mut best {
+            times.sort_by(f64::total_cmp);
+        }
         let [times, plain] = best;
         figure.base = plain[plain.len() / 2];
         figure.p50 = times[times.len() / 2];
