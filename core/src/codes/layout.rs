@@ -1,13 +1,16 @@
 //! Where things are in a code record and in a refine row.
 //!
 //! A record: the code, padded to 8 bytes; then `factor` (f32), `norm2` = |y|^2 (f32), `scale` of
-//! the refine row (f32), `twins` (u32); zero padding to a multiple of 64 bytes. A refine row: one
-//! byte a component of `y`, `round(y / scale) + 128`.
+//! the refine row (f32), `twins` (u32); where codes are about the mean of their cluster also
+//! `offset` (f32), `cluster` (u32), `length` (f32), 4 bytes of 0; zero padding to a multiple of 64
+//! bytes. A refine row: one byte a component of `y`, `round(y / scale) + 128`.
 
 use crate::kernels::BLOCK;
+pub(crate) use crate::kernels::is_clustered;
 
-/// Bytes of the fields after the code.
+/// Bytes of the fields after the code, and of those of a clustered one.
 const FIELDS: usize = 16;
+const CLUSTERED: usize = 32;
 
 /// The layout of one index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +36,12 @@ impl Layout {
 
     /// Bytes of a record.
     pub(crate) fn stride(&self) -> usize {
-        (self.fields_at() + FIELDS).next_multiple_of(BLOCK)
+        (self.fields_at() + self.field_bytes()).next_multiple_of(BLOCK)
+    }
+
+    /// Bytes of the fields.
+    pub(crate) fn field_bytes(&self) -> usize {
+        if is_clustered(self.bits) { CLUSTERED } else { FIELDS }
     }
 
     /// Bytes of a refine row; 0 when the code is the refine row.
@@ -58,37 +66,47 @@ impl Layout {
 }
 
 /// The fields of a record.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(crate) struct Fields {
     pub(crate) factor: f32,
     pub(crate) norm2: f32,
     pub(crate) scale: f32,
     /// Exact duplicates of this row: the slots that follow it.
     pub(crate) twins: u32,
+    /// What the code misses of the product of the cluster's mean and the row.
+    pub(crate) offset: f32,
+    pub(crate) cluster: u32,
+    /// Length of what the code encodes.
+    pub(crate) length: f32,
 }
 
 impl Fields {
-    /// Reads the fields that start at `bytes`.
+    /// Reads the fields: exactly their bytes.
+    #[inline(always)]
     pub(crate) fn read(bytes: &[u8]) -> Self {
-        let word = |i: usize| -> [u8; 4] {
-            let mut w = [0; 4];
-            w.copy_from_slice(&bytes[4 * i..4 * i + 4]);
-            w
+        let words = bytes.as_chunks::<4>().0;
+        let float = |i: usize| f32::from_le_bytes(words[i]);
+        let fields = Self {
+            factor: float(0),
+            norm2: float(1),
+            scale: float(2),
+            twins: u32::from_le_bytes(words[3]),
+            ..Self::default()
         };
-        Self {
-            factor: f32::from_le_bytes(word(0)),
-            norm2: f32::from_le_bytes(word(1)),
-            scale: f32::from_le_bytes(word(2)),
-            twins: u32::from_le_bytes(word(3)),
+        if bytes.len() < CLUSTERED {
+            return Self { length: fields.norm2.max(0.0).sqrt(), ..fields };
         }
+        let (offset, cluster, length) = (float(4), u32::from_le_bytes(words[5]), float(6));
+        Self { offset, cluster, length, ..fields }
     }
 
-    /// Writes them to the start of `bytes`.
+    /// Writes them: as many as there are bytes for.
     pub(crate) fn write(&self, bytes: &mut [u8]) {
-        bytes[..4].copy_from_slice(&self.factor.to_le_bytes());
-        bytes[4..8].copy_from_slice(&self.norm2.to_le_bytes());
-        bytes[8..12].copy_from_slice(&self.scale.to_le_bytes());
-        bytes[12..16].copy_from_slice(&self.twins.to_le_bytes());
+        let float = f32::to_le_bytes;
+        let first = [float(self.factor), float(self.norm2), float(self.scale)];
+        let more = [float(self.offset), self.cluster.to_le_bytes(), float(self.length), [0; 4]];
+        let words = first.into_iter().chain([self.twins.to_le_bytes()]).chain(more);
+        bytes.as_chunks_mut::<4>().0.iter_mut().zip(words).for_each(|(place, word)| *place = word);
     }
 }
 

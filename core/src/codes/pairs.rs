@@ -34,7 +34,7 @@ impl<'a> Pairs<'a> {
 
     fn fields(&self, slot: u32) -> Fields {
         let at = slot as usize * self.layout.stride() + self.layout.fields_at();
-        Fields::read(&self.codes[at..at + 16])
+        Fields::read(&self.codes[at..at + self.layout.field_bytes()])
     }
 
     /// Unpacks a row into `out`.

@@ -1,11 +1,14 @@
 //! Encodes vectors: `RaBitQ` codes (Gao and Long 2024; Gao et al. 2024) and 8-bit refine rows.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
-use super::layout::{Fields, Layout};
+use super::layout::{Fields, Layout, is_clustered};
+use super::means::Means;
 use super::query::round;
 use super::rotation::Rotation;
-use crate::kernels::exact;
+use crate::kernels::{BLOCK, Block, exact};
 use crate::metric::Metric;
 use crate::originals::Originals;
 
@@ -13,7 +16,7 @@ use crate::originals::Originals;
 const CHUNK: usize = 4_096;
 
 /// How vectors enter code space.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub(crate) struct SpaceParams {
     pub(crate) metric: Metric,
     pub(crate) dim: usize,
@@ -26,6 +29,8 @@ pub(crate) struct SpaceParams {
     /// The centroid in code space; `code_dim` long.
     pub(crate) centroid: Vec<f32>,
     pub(crate) rotation_seed: u64,
+    /// The means of the clusters; none of rows without a graph.
+    pub(crate) means: Arc<Means>,
 }
 
 impl SpaceParams {
@@ -47,6 +52,7 @@ impl SpaceParams {
             spread: 0.0,
             centroid: Vec::new(),
             rotation_seed: seed,
+            means: Arc::default(),
         };
         let code_dim = Self::code_dim(metric, dim, norm);
         // A sum a component, the sum of the squared norms, and the largest of these.
@@ -102,6 +108,15 @@ impl SpaceParams {
 }
 
 impl SpaceParams {
+    /// The norm that all rows have, if they were given it: on entering or by a component more.
+    pub(crate) fn sphere(&self) -> Option<f32> {
+        match self.metric {
+            Metric::Cosine => Some(1.0),
+            Metric::InnerProduct if self.norm > 0.0 => Some(self.norm),
+            Metric::InnerProduct | Metric::L2 => None,
+        }
+    }
+
     /// The score of the nearest vector that there could be to a query of this length in code
     /// space.
     pub(crate) fn highest(&self, length: f32) -> f32 {
@@ -146,6 +161,14 @@ fn common_norm(rows: &Originals<'_>) -> f32 {
     if high - low <= 2e-3 * high { 0.0 } else { high as f32 }
 }
 
+/// Buffers of an encoder, reused.
+#[derive(Debug, Default)]
+pub(crate) struct Buffers {
+    y: Vec<f32>,
+    row: Vec<Block>,
+    products: Vec<f32>,
+}
+
 /// Encodes rows of one space with one layout.
 #[derive(Debug, Clone)]
 pub(crate) struct Quantizer {
@@ -160,39 +183,75 @@ impl Quantizer {
         Self { params, layout, rotation }
     }
 
-    /// Encodes one row into its record and refine row. `y` is scratch, `padded` long.
-    pub(crate) fn encode(
-        &self,
-        rows: &Originals<'_>,
-        row: usize,
-        y: &mut [f32],
-        record: &mut [u8],
-        refine: &mut [u8],
-    ) {
+    /// A row's `y`; it is `padded` long.
+    pub(crate) fn enter(&self, rows: &Originals<'_>, row: usize, y: &mut [f32]) {
         let code_dim = self.params.centroid.len();
         self.params.enter(rows, row, &mut y[..code_dim]);
         y[..code_dim].iter_mut().zip(&self.params.centroid).for_each(|(v, c)| *v -= c);
         y[code_dim..].fill(0.0);
         self.rotation.apply(y);
+    }
 
+    /// Encodes one row into its record and refine row.
+    pub(crate) fn encode(
+        &self,
+        rows: &Originals<'_>,
+        row: usize,
+        buffers: &mut Buffers,
+        record: &mut [u8],
+        refine: &mut [u8],
+    ) {
+        let Buffers { y, .. } = buffers;
+        y.resize(self.layout.padded, 0.0);
+        self.enter(rows, row, y);
         let norm2 = norm2(y);
-        let largest = y.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-        let scale = largest / 127.0;
+        let scale = y.iter().fold(0.0_f32, |m, v| m.max(v.abs())) / 127.0;
         let eight_bits =
             |v: f32| -> u8 { if scale > 0.0 { (round(v / scale) + 128.0) as u8 } else { 128 } };
-        let factor = if self.layout.bits == 8 {
-            for (o, v) in record.iter_mut().zip(y.iter()) {
-                *o = eight_bits(*v);
-            }
-            scale
+        let row = if self.layout.bits == 8 { &mut *record } else { &mut *refine };
+        for (o, v) in row.iter_mut().zip(y.iter()) {
+            *o = eight_bits(*v);
+        }
+        let mut fields = Fields { norm2: norm2 as f32, scale, ..Fields::default() };
+        if self.layout.bits == 8 {
+            fields.factor = scale;
+        } else if is_clustered(self.layout.bits) && self.params.means.count() > 0 {
+            self.encode_about_mean(refine, buffers, record, &mut fields);
         } else {
-            for (o, v) in refine.iter_mut().zip(y.iter()) {
-                *o = eight_bits(*v);
-            }
-            self.encode_low(y, norm2, record)
-        };
-        let fields = Fields { factor, norm2: norm2 as f32, scale, twins: 0 };
-        fields.write(&mut record[self.layout.fields_at()..]);
+            fields.factor = self.encode_low(y, norm2, record);
+            fields.length = norm2.sqrt() as f32;
+        }
+        fields.write(&mut record[self.layout.fields_at()..][..self.layout.field_bytes()]);
+    }
+
+    /// Writes the code of what is left of `y` beside the nearest mean.
+    fn encode_about_mean(
+        &self,
+        row: &[u8],
+        buffers: &mut Buffers,
+        record: &mut [u8],
+        fields: &mut Fields,
+    ) {
+        let Buffers { y, row: blocks, products } = buffers;
+        let means = &self.params.means;
+        blocks.clear();
+        let signed = |c: &[u8; BLOCK]| Block(c.map(|byte| (byte ^ 0x80) as i8));
+        blocks.extend(row.as_chunks::<BLOCK>().0.iter().map(signed));
+        means.products(blocks, fields.scale, products);
+        let cluster = means.nearest(products);
+        y.iter_mut().zip(means.values(cluster)).for_each(|(v, m)| *v -= m);
+        let left2 = norm2(y);
+        fields.cluster = cluster as u32;
+        fields.length = left2.sqrt() as f32;
+        fields.factor = self.encode_low(y, left2, record);
+        let centre = ((1 << self.layout.bits) - 1) as f32 / 2.0;
+        let mask = (1_u8 << self.layout.bits) - 1;
+        let missed = y.iter().zip(means.values(cluster)).enumerate().map(|(i, (v, m))| {
+            let (byte, shift) = self.layout.place(i);
+            let level = f32::from((record[byte] >> shift) & mask) - centre;
+            f64::from(m) * f64::from(v - fields.factor * level)
+        });
+        fields.offset = missed.sum::<f64>() as f32;
     }
 
     /// Writes the `RaBitQ` code of `y`; returns its factor `|y|^2 / <u - centre, y>`, with which

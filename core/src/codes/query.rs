@@ -1,19 +1,22 @@
 //! A query prepared to be scored against codes and refine rows. Its buffers are reused.
 
-use super::layout::{Fields, Layout};
+use super::layout::{Fields, Layout, is_clustered};
 use super::pairs::SignedRow;
-use super::quantizer::{Quantizer, norm2};
-use crate::kernels::candidate::Scoring;
+use super::quantizer::{Quantizer, SpaceParams, norm2};
+use crate::kernels::candidate::{Asked, Scoring};
 use crate::kernels::{BLOCK, Block, exact};
 use crate::metric::Metric;
 
 /// The standard deviation of an error that is uniform over one step: 1 / sqrt(12).
 const STEP_ERROR: f32 = 0.288_675;
 
+/// Clusters whose nodes a walk begins at.
+pub(crate) const BEGINNINGS: usize = 8;
+
 /// A prepared query.
 ///
-/// A score is that of [`Scoring`] for codes, the same with `scale` for the factor and `refine_b`
-/// for refine rows.
+/// A score is that of [`Scoring`] for codes; for refine rows the same without clusters, with
+/// `scale` for the factor and `refine_b`.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     /// Query components in the planes of the code.
@@ -21,11 +24,19 @@ pub(crate) struct Query {
     /// Query components in order, for refine rows.
     pub(crate) row: Vec<Block>,
     pub(crate) scoring: Scoring,
+    /// What begins the score of each cluster's rows; a power of two of them.
+    pub(crate) bases: Vec<f32>,
+    /// The clusters that are nearest, in no order.
+    pub(crate) nearest: Vec<u32>,
     pub(crate) refine_b: f32,
     /// Standard error of a refine score relative to |y|, from rounding the query.
     pub(crate) rounding: f32,
-    /// Three standard errors of a code's score relative to |y|.
+    /// Four standard errors of a code's score, relative to the lengths of what is left of row
+    /// and query beside the mean.
     code_error: f32,
+    /// Squared distance to the mean of each cluster.
+    away2: Vec<f32>,
+    products: Vec<f32>,
     /// The score of the nearest vector there could be: distances are what is missing to it.
     pub(crate) highest: f32,
     /// A distance that codes don't resolve: two standard errors of a code's score.
@@ -67,26 +78,48 @@ impl Query {
         self.finish(quantizer, ranking, y);
     }
 
+    /// The sums that scoring takes.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked { code: &self.code, scoring: &self.scoring, bases: &self.bases }
+    }
+
     /// Prepares a row of the index itself, from its 8-bit row: ranked by squared L2 in code
     /// space, where the score is minus the distance.
-    pub(crate) fn prepare_row(&mut self, layout: &Layout, row: &SignedRow) {
+    pub(crate) fn prepare_row(&mut self, quantizer: &Quantizer, row: &SignedRow) {
         let (blocks, scale, norm2) = row.parts();
         self.components.clear();
         self.components.extend(blocks.iter().flat_map(|b| b.0));
-        self.constants(layout, 2.0, -1.0, -norm2, scale);
+        self.constants(&quantizer.layout, 2.0, -1.0, -norm2, scale);
+        self.meet(quantizer, scale, norm2);
     }
 
     fn finish(&mut self, quantizer: &Quantizer, ranking: Ranking, mut y: Vec<f32>) {
-        let centroid = &quantizer.params.centroid;
+        let SpaceParams { centroid, .. } = &quantizer.params;
         let length = norm2(&y[..centroid.len()]).sqrt() as f32;
-        let (weight, c, base, rotated) = match ranking {
-            Ranking::InnerProduct => (1.0, 0.0, exact::dot(&y[..centroid.len()], centroid), length),
-            Ranking::L2 => {
-                y.iter_mut().zip(centroid).for_each(|(v, c)| *v -= c);
-                let norm2 = norm2(&y);
-                (2.0, -1.0, -norm2, norm2.sqrt() as f32)
+        let sphere = quantizer.params.sphere().filter(|_| length > 0.0);
+        let about_centroid = |y: &mut [f32], scale: f32| {
+            y.iter_mut().zip(centroid).for_each(|(v, c)| *v = *v * scale - c);
+            norm2(y)
+        };
+        let (weight, c, base, rotated2) = match (ranking, sphere) {
+            (Ranking::InnerProduct, None) => {
+                let base = exact::dot(&y[..centroid.len()], centroid);
+                (1.0, 0.0, base, f64::from(length).powi(2))
+            }
+            // Where all rows have one norm M, products are distances: with the query of that norm,
+            // <q, x> = M^2 - |q - x|^2 / 2. So the query is near the rows that it looks for.
+            (Ranking::InnerProduct, Some(norm)) => {
+                let weight = length / norm;
+                let norm2 = about_centroid(&mut y, 1.0 / weight);
+                let base = f64::from(weight) * (f64::from(norm).powi(2) - norm2 / 2.0);
+                (weight, -weight / 2.0, base, norm2)
+            }
+            (Ranking::L2, _) => {
+                let norm2 = about_centroid(&mut y, 1.0);
+                (2.0, -1.0, -norm2, norm2)
             }
         };
+        let rotated = rotated2.sqrt() as f32;
         // Keeps the length.
         quantizer.rotation.apply(&mut y);
         let largest = largest(&y);
@@ -95,19 +128,66 @@ impl Query {
         self.components.clear();
         self.components.extend(y.iter().map(|v| nearest(*v * inverse)));
         self.constants(&quantizer.layout, weight, c, base as f32, scale);
+        self.meet(quantizer, scale, rotated2 as f32);
         self.length = weight * rotated;
-        let error = code_error(&quantizer.layout) * self.length;
-        self.code_error = 3.0 * error;
-        self.blur = 2.0 * error * quantizer.params.spread;
+        let error = code_error(&quantizer.layout) * weight;
+        self.code_error = 4.0 * error;
+        let means = &quantizer.params.means;
+        let clustered = is_clustered(quantizer.layout.bits) && means.count() > 0;
+        let spread = if clustered { means.spread } else { quantizer.params.spread };
+        let away2 = self.away2.iter().copied().fold(f32::INFINITY, f32::min);
+        self.blur = 2.0 * error * spread * away2.max(0.0).sqrt();
         self.highest = quantizer.params.highest(length);
         self.y = y;
     }
 
-    /// How far a code's score may be below the exact one, but for a case in a hundred: three
+    /// How far a code's score may be below the exact one, but for one case in ten thousand: four
     /// standard errors of the `RaBitQ` estimate.
     #[inline(always)]
     pub(crate) fn code_doubt(&self, fields: &Fields) -> f32 {
-        self.code_error * fields.norm2.max(0.0).sqrt()
+        // What a file says may be no cluster, or no length.
+        let away2 = self.away2[fields.cluster as usize & (self.away2.len() - 1)];
+        self.code_error * (away2 * fields.length * fields.length).max(0.0).sqrt()
+    }
+
+    /// Sets what follows from the means of the clusters: `norm2` is the squared length of the
+    /// components.
+    fn meet(&mut self, quantizer: &Quantizer, scale: f32, norm2: f32) {
+        let Scoring { base, weight, .. } = self.scoring;
+        let means = &quantizer.params.means;
+        means.products(&self.row, scale, &mut self.products);
+        self.away2.clear();
+        let sums = self.products.iter().zip(means.norms2());
+        self.away2.extend(sums.map(|(product, m2)| norm2 - 2.0 * product + m2));
+        self.choose_nearest();
+        self.bases.clear();
+        if is_clustered(quantizer.layout.bits) && means.count() > 0 {
+            self.bases.extend(self.products.iter().map(|product| base + weight * product));
+        } else {
+            self.bases.push(base);
+            self.away2.clear();
+            self.away2.push(norm2);
+        }
+    }
+
+    /// Chooses the nearest clusters.
+    fn choose_nearest(&mut self) {
+        self.nearest.clear();
+        let mut bound = f32::INFINITY;
+        let mut best = [(f32::INFINITY, 0_u32); BEGINNINGS];
+        for (cluster, away2) in self.away2.iter().enumerate() {
+            if *away2 < bound {
+                let mut at = BEGINNINGS - 1;
+                while at > 0 && best[at - 1].0 > *away2 {
+                    best[at] = best[at - 1];
+                    at -= 1;
+                }
+                best[at] = (*away2, cluster as u32);
+                bound = best[BEGINNINGS - 1].0;
+            }
+        }
+        let found = best.iter().filter(|(away2, _)| away2.is_finite());
+        self.nearest.extend(found.map(|(_, cluster)| cluster));
     }
 
     /// The standard error of a refine score against the exact one, from rounding both sides.
@@ -123,7 +203,7 @@ impl Query {
         let sum: i32 = self.components.iter().map(|v| i32::from(*v)).sum();
         let centre = if layout.bits == 8 { 128.0 } else { ((1 << layout.bits) - 1) as f32 / 2.0 };
         let a = weight * scale;
-        self.scoring = Scoring { base, a, b: -(a * (centre * sum as f32)), c };
+        self.scoring = Scoring { base, a, b: -(a * (centre * sum as f32)), c, weight };
         self.refine_b = -(a * (128.0 * sum as f32));
         self.rounding = weight * scale * STEP_ERROR;
     }

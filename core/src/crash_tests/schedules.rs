@@ -10,9 +10,7 @@ use shuttle::thread;
 
 use super::data::{self, DIM};
 use super::oracle::observe;
-use super::world::Step::{
-    self, Delete, Flush, Gather, Load, Optimize, Seal, Snapshot, Update, Upsert,
-};
+use super::world::Step::{self, Delete, Flush, Load, Optimize, Seal, Snapshot, Update, Upsert};
 use super::world::{ROOT, call, copy_at, open_at};
 use super::{report, soak};
 use crate::collection::Collection;
@@ -242,7 +240,7 @@ fn readers_and_merges() {
         }
     })));
     threads.push(beside(Box::new(|collection, _| {
-        for step in [Gather, Seal, Optimize, Gather, Seal] {
+        for step in [Seal, Optimize, Seal] {
             call(collection, &step).unwrap();
         }
     })));
@@ -271,11 +269,10 @@ fn changes_and_copies() {
     let collection = create(&vfs, Durability::Sync);
     call(&collection, &Upsert(0..30, 1)).unwrap();
     // Each changes points of its own, so that what they come to is known.
-    let all: [&[Step]; 5] = [
+    let all: [&[Step]; 4] = [
         &[Update(0..10, 2), Upsert(0..5, 3), Delete(4..6), Update(0..4, 4)],
         &[Delete(10..15), Upsert(12..20, 5), Load(18..25, 6, 3), Delete(24..25)],
-        &[Gather, Seal, Gather, Optimize, Flush, Seal],
-        &[Gather, Gather],
+        &[Seal, Optimize, Flush, Seal],
         &[Snapshot(0), Snapshot(1)],
     ];
     let threads: Vec<_> = all

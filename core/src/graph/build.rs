@@ -11,8 +11,8 @@ use rayon::prelude::*;
 use super::hop::{Beam, Jobs, LANES, Lane, Scratch};
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::refine::Depth;
-use super::search::{Edges, Walk};
-use super::{BuildOptions, calibrate, repair};
+use super::search::{Edges, Starts, Walk};
+use super::{BuildOptions, calibrate, given, repair};
 use crate::codes::layout::Fields;
 use crate::codes::pairs::{Pairs, SignedRow};
 use crate::codes::rotation::splitmix;
@@ -40,6 +40,8 @@ pub(super) struct Site<'a> {
     pub(super) refine: &'a [u8],
     /// Slots that are nodes; the others are twins.
     pub(super) nodes: &'a [u32],
+    /// The node nearest to the mean of each cluster.
+    pub(super) gates: &'a [u32],
     pub(super) rows: &'a Originals<'a>,
     /// Slot to row of `rows`.
     pub(super) order: &'a [u32],
@@ -53,6 +55,14 @@ impl Site<'_> {
 
     pub(super) fn slots(&self) -> usize {
         self.order.len()
+    }
+
+    /// Moves gates to the front, the others stay in their order; how many they are.
+    pub(super) fn gates_first(&self, nodes: &mut [u32]) -> usize {
+        let mut is_gate = vec![false; self.slots()];
+        self.gates.iter().for_each(|gate| is_gate[*gate as usize] = true);
+        nodes.sort_by_key(|node| !is_gate[*node as usize]);
+        nodes.partition_point(|node| is_gate[*node as usize])
     }
 
     pub(super) fn pairs(&self) -> Pairs<'_> {
@@ -97,6 +107,8 @@ pub(super) struct Builder<'a> {
     degree: usize,
     effort: usize,
     entry: u32,
+    /// Those of the site, once they are inserted.
+    gates: &'a [u32],
 }
 
 /// Buffers of a worker.
@@ -131,7 +143,7 @@ impl Jobs for Finding<'_, '_> {
     fn start(&mut self, job: usize, query: &mut Query) -> Beam {
         let site = self.builder.site;
         site.pairs().unpack(self.slots[job], &mut self.worker.row);
-        query.prepare_row(&site.layout(), &self.worker.row);
+        query.prepare_row(site.quantizer, &self.worker.row);
         Beam::whole(self.builder.effort)
     }
 
@@ -160,6 +172,7 @@ impl<'a> Builder<'a> {
             degree: site.options.degree,
             effort: site.options.effort,
             entry: 0,
+            gates: &[],
         };
         builder.entry = builder.medoid(may_be_entry);
         builder
@@ -178,7 +191,7 @@ impl<'a> Builder<'a> {
     fn medoid(&self, may_be: impl Fn(u32) -> bool) -> u32 {
         let norm2 = |slot: u32| {
             let at = slot as usize * self.layout().stride() + self.layout().fields_at();
-            Fields::read(&self.site.codes[at..]).norm2
+            Fields::read(&self.site.codes[at..at + self.layout().field_bytes()]).norm2
         };
         let nearest = |a: (f32, u32), b: (f32, u32)| {
             if b.0.total_cmp(&a.0).then(b.1.cmp(&a.1)).is_lt() { b } else { a }
@@ -189,7 +202,8 @@ impl<'a> Builder<'a> {
 
     fn walk<'s>(&'s self, edges: Edges<'s>, entry: &'s [u32]) -> Walk<'s> {
         let Site { codes, refine, .. } = *self.site;
-        Walk::new(self.layout(), self.site.slots(), codes, edges, refine, entry)
+        let starts = Starts { entries: entry, gates: self.gates };
+        Walk::new(self.layout(), self.site.slots(), codes, edges, refine, starts)
             .expect("the builder's own sections fit")
     }
 
@@ -199,20 +213,20 @@ impl<'a> Builder<'a> {
         let mut sequence: Vec<u32> =
             self.site.nodes.iter().copied().filter(|node| *node != self.entry).collect();
         shuffle(&mut sequence, self.site.options.seed);
-        let lent = self.site.options.curve.clone();
-        let held_out = if lent.is_some() { 0 } else { calibrate::queries(sequence.len()) };
+        let held_out = calibrate::queries(sequence.len());
         let largest = largest_batch(sequence.len());
+        let gates = self.site.gates_first(&mut sequence);
         let (first, last) = sequence.split_at(sequence.len() - held_out);
         let mut from = 0;
         while from < first.len() {
+            if from >= gates {
+                self.open_gates();
+            }
             progress.check("build")?;
             let to = (from + (from + 1).min(largest)).min(first.len());
             self.insert(&first[from..to]);
             progress.advance((to - from) as u64);
             from = to;
-        }
-        if let Some(curve) = lent {
-            return Ok(curve);
         }
         // Of the graph as it will be searched: while it grows, nodes have more edges.
         let pruned = self.pruned();
@@ -236,6 +250,11 @@ impl<'a> Builder<'a> {
             progress.advance(batch.len() as u64);
         }
         Ok(curve)
+    }
+
+    /// From now on walks begin at the gates too: all of them are inserted.
+    pub(super) fn open_gates(&mut self) {
+        self.gates = self.site.gates;
     }
 
     /// Inserts a batch against the graph as it stands.
@@ -352,9 +371,8 @@ impl<'a> Builder<'a> {
     fn finish(&mut self) -> Vec<u8> {
         let mut edges = self.pruned();
         self.edges = Vec::new();
-        let Site { codes, refine, nodes, .. } = *self.site;
-        let parts = repair::Parts { layout: self.layout(), codes, refine, nodes };
-        repair::repair(&parts, &mut edges, &[self.entry], self.effort);
+        let Site { nodes, .. } = *self.site;
+        repair::repair(&given::parts(self.site, nodes), &mut edges, &[self.entry], self.effort);
         edges.iter().flat_map(|e| e.to_le_bytes()).collect()
     }
 }

@@ -273,7 +273,7 @@ fn scan_codes_of<K: Kernel, const BITS: usize>(
             groups: slots[from..to.next_multiple_of(4)].as_chunks().0,
             ahead: &slots[to..(to + TOGETHER).min(count)],
         };
-        let (query, kept) = ((&query.code[..], &query.scoring), &mut s.survivors);
+        let (query, kept) = (query.asked(), &mut s.survivors);
         // SAFETY: each slot is below `rows`, so its record is inside, with every block of the
         // code; the instruction set is that of the caller.
         let survivors = unsafe { K::hop::<BITS>(query, records, hop, s.threshold, kept) };
@@ -296,7 +296,8 @@ fn search_for_of<K: Kernel, const BITS: usize>(
     s: &mut Scratch,
 ) -> bool {
     let (mut beam, mut judged) = (beam, 0);
-    begin::<K>(walk, beam, s);
+    walk.begin::<K>(query, beam, s);
+    s.all.clear();
     s.visited.want(wanted.eligible);
     loop {
         walk_on::<K, BITS>(walk, query, beam, s);
@@ -373,15 +374,6 @@ fn limit(query: &Query, wanted: Wanted<'_>, judge: &mut dyn Judge) -> f32 {
         return last;
     }
     query.highest - wanted.reach * (query.highest - last).max(query.blur)
-}
-
-/// Begins a walk through every node.
-#[inline(always)]
-fn begin<K: Kernel>(walk: &Walk<'_>, beam: Beam, s: &mut Scratch) {
-    walk.reset(beam, s);
-    s.all.clear();
-    s.visited.add(walk.entries);
-    walk.prefetch_codes::<K>(s.visited.fresh());
 }
 
 /// Lets a walk that has ended go on with a wider beam. `false` where it has nowhere to go.

@@ -29,7 +29,7 @@ impl Flat {
         let (codes, refine) = encode(rows, &quantizer)?;
         // A walk begins at its entries: here it ends there too.
         let entries = (0..rows.rows() as u32).collect();
-        let meta = IndexMeta::new(&quantizer, rows.rows(), entries, Curve::default());
+        let meta = IndexMeta::new(&quantizer, rows.rows(), (entries, Vec::new()), Curve::default());
         Ok(Self { meta, quantizer, codes, refine })
     }
 

@@ -4,13 +4,15 @@
 //! The edges are kept. Only where exact duplicates become one node, or a list is longer than a
 //! flat graph allows, are a node's edges pruned to the degree.
 
+use std::collections::HashSet;
+
 use rayon::prelude::*;
 
 use super::build::{Graph, NONE, Site, shuffle};
 use super::calibrate::{self, MOST_AT_BUILD, Subject};
 use super::prune::{Edge, PruneScratch, distances, prune, sort_edges};
 use super::repair::{Parts, repair};
-use super::search::{Edges, Walk};
+use super::search::{Edges, Starts, Walk};
 use crate::codes::pairs::Pairs;
 use crate::config::Progress;
 use crate::curve::Curve;
@@ -89,7 +91,7 @@ pub(super) fn grow(site: &Site<'_>, given: &Given, progress: &Progress) -> Resul
 
 pub(super) fn parts<'a>(site: &Site<'a>, nodes: &'a [u32]) -> Parts<'a> {
     let Site { codes, refine, .. } = *site;
-    Parts { layout: site.layout(), codes, refine, nodes }
+    Parts { quantizer: site.quantizer, codes, refine, nodes }
 }
 
 /// The slots of a node: its own, then its twins'.
@@ -180,13 +182,14 @@ pub(super) fn measure(
     progress: &Progress,
 ) -> Result<Curve> {
     let degree = site.options.degree;
+    let starts: HashSet<u32> = entries.iter().chain(site.gates).copied().collect();
     let mut sequence: Vec<u32> =
-        site.nodes.iter().copied().filter(|node| !entries.contains(node)).collect();
+        site.nodes.iter().copied().filter(|node| !starts.contains(node)).collect();
     shuffle(&mut sequence, site.options.seed);
     let held_out = calibrate::queries(sequence.len());
     let unseen = sequence.split_off(sequence.len() - held_out);
     let mut known = sequence;
-    known.extend_from_slice(entries);
+    known.extend(starts);
     known.sort_unstable();
 
     let mut stranger = vec![false; site.slots()];
@@ -208,7 +211,8 @@ pub(super) fn measure(
 
     let Site { codes, refine, .. } = *site;
     let places = Edges::of(&edges, degree);
-    let walk = Walk::new(site.layout(), site.slots(), codes, places, refine, entries)
+    let starts = Starts { entries, gates: site.gates };
+    let walk = Walk::new(site.layout(), site.slots(), codes, places, refine, starts)
         .expect("the builder's own sections fit");
     let subject = Subject {
         walk: &walk,

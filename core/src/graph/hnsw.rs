@@ -11,8 +11,9 @@ use hnsw_rs::prelude::{Distance, Hnsw};
 
 use super::build::{self, NONE, Site, shuffle};
 use super::calibrate::{self, MOST_AT_BUILD, Subject};
-use super::repair::{Parts, repair};
-use super::search::{Edges, Walk};
+use super::given::parts;
+use super::repair::repair;
+use super::search::{Edges, Starts, Walk};
 use crate::codes::pairs::{Pairs, SignedRow, with_kernels};
 use crate::config::Progress;
 use crate::error::Result;
@@ -29,6 +30,8 @@ const STEP: usize = 64;
 pub(super) fn grow(site: &Site<'_>, progress: &Progress) -> Result<build::Graph> {
     let mut sequence = site.nodes.to_vec();
     shuffle(&mut sequence, site.options.seed);
+    // Walks begin at gates: none is held out.
+    site.gates_first(&mut sequence);
     let held_out = calibrate::queries(sequence.len());
     let (first, last) = sequence.split_at(sequence.len() - held_out);
 
@@ -36,7 +39,8 @@ pub(super) fn grow(site: &Site<'_>, progress: &Progress) -> Result<build::Graph>
     graph.insert(first, progress)?;
     let (entries, edges) = graph.flatten(first);
     let places = Edges::of(&edges, site.options.degree);
-    let walk = Walk::new(site.layout(), site.slots(), site.codes, places, site.refine, &entries)
+    let starts = Starts { entries: &entries, gates: site.gates };
+    let walk = Walk::new(site.layout(), site.slots(), site.codes, places, site.refine, starts)
         .expect("the builder's own sections fit");
     let subject = Subject {
         walk: &walk,
@@ -103,9 +107,7 @@ impl<'a> Graph<'a> {
                 }
             }
         }
-        let Site { codes, refine, .. } = *self.site;
-        let parts = Parts { layout: self.site.layout(), codes, refine, nodes };
-        repair(&parts, &mut edges, &entries, self.site.options.effort);
+        repair(&parts(self.site, nodes), &mut edges, &entries, self.site.options.effort);
         (entries, edges)
     }
 }

@@ -51,6 +51,7 @@ impl Beam {
 pub(crate) struct Scratch {
     pub(super) visited: Visited,
     pub(super) pool: Pool,
+    starts: Vec<u32>,
     pub(super) survivors: Vec<Candidate>,
     /// Of a scan: the best so far, and a score that the next must exceed.
     pub(super) best: Vec<Candidate>,
@@ -145,7 +146,7 @@ pub(super) fn run<K: Kernel, const BITS: usize>(
     beam: Beam,
     s: &mut Scratch,
 ) {
-    walk.begin::<K>(beam, s);
+    walk.begin::<K>(query, beam, s);
     // Each slot enters the pool at most once, so this ends after at most `rows` hops.
     loop {
         let early = s.next_early(query, beam);
@@ -178,7 +179,7 @@ pub(super) fn run_flat<K: Kernel, const BITS: usize>(
 ) {
     walk.reset(beam, s);
     // The lines follow each other: nothing has to be asked for.
-    for slots in walk.entries.chunks(FLAT) {
+    for slots in walk.starts.entries.chunks(FLAT) {
         s.visited.add(slots);
         walk.score::<K, BITS>(query, beam, &[], s);
     }
@@ -252,14 +253,18 @@ pub(super) fn run_many<K: Kernel, const BITS: usize>(
 fn start<K: Kernel>(walk: &Walk<'_>, lane: &mut Lane, job: usize, jobs: &mut dyn Jobs) {
     let beam = jobs.start(job, &mut lane.query);
     (lane.stage, lane.job) = (Stage::Score(beam), job);
-    walk.begin::<K>(beam, &mut lane.scratch);
+    walk.begin::<K>(&lane.query, beam, &mut lane.scratch);
 }
 
 impl Walk<'_> {
     #[inline(always)]
-    fn begin<K: Kernel>(&self, beam: Beam, s: &mut Scratch) {
+    pub(super) fn begin<K: Kernel>(&self, query: &Query, beam: Beam, s: &mut Scratch) {
         self.reset(beam, s);
-        s.visited.add(self.entries);
+        s.starts.clear();
+        s.starts.extend_from_slice(self.starts.entries);
+        let gate = |cluster: &u32| self.starts.gates.get(*cluster as usize).copied();
+        s.starts.extend(query.nearest.iter().filter_map(gate));
+        s.visited.add(&s.starts);
         self.prefetch_codes::<K>(s.visited.fresh());
     }
 
@@ -317,7 +322,7 @@ impl Walk<'_> {
         }
         s.counters.codes_scored += fresh.len() as u64;
         let hop = Hop { slots: fresh, groups: s.visited.groups(), ahead };
-        let (query, kept) = ((&query.code[..], &query.scoring), &mut s.survivors);
+        let (query, kept) = (query.asked(), &mut s.survivors);
         // SAFETY: each slot is below `rows`, so its record is inside, with every block of the
         // code; the instruction set is that of the caller.
         unsafe { K::hop::<BITS>(query, self.records(), hop, threshold, kept) }

@@ -3,6 +3,7 @@
 
 mod build;
 pub(crate) mod calibrate;
+mod clusters;
 mod duplicates;
 pub(crate) mod filtered;
 mod flat;
@@ -30,8 +31,9 @@ pub(crate) use given::Given;
 pub(crate) use ordered::{Ordered, Start};
 pub(crate) use reuse::Base;
 
+use crate::codes::means::CLUSTERS_MAX;
 use crate::codes::pairs::Pairs;
-use crate::codes::{Layout, Quantizer, SpaceParams};
+use crate::codes::{Layout, Means, Quantizer, SpaceParams};
 use crate::curve::Curve;
 use crate::metric::Metric;
 use crate::types::{IndexKind, Profile};
@@ -49,8 +51,6 @@ pub(crate) struct BuildOptions {
     /// Bits of a code's component; under 64 dimensions 8 are used.
     pub(crate) bits: usize,
     pub(crate) seed: u64,
-    /// Serves instead of one that is measured: for an index that is soon replaced.
-    pub(crate) curve: Option<Curve>,
 }
 
 impl BuildOptions {
@@ -61,7 +61,7 @@ impl BuildOptions {
             Profile::Balanced => (32, 96, 2),
             Profile::Compact => (32, 120, 1),
         };
-        Self { kind: IndexKind::Graph, metric, degree, effort, bits, seed, curve: None }
+        Self { kind: IndexKind::Graph, metric, degree, effort, bits, seed }
     }
 }
 
@@ -82,6 +82,12 @@ pub(crate) struct IndexMeta {
     centroid: Vec<f32>,
     entries: Vec<u32>,
     curve: Curve,
+    /// The means of the clusters: 8-bit rows, their scales, and what they are to their rows.
+    means: Vec<u8>,
+    scales: Vec<f32>,
+    inner: f32,
+    /// A node of each cluster, where walks begin.
+    gates: Vec<u32>,
 }
 
 /// A graph over what is [`Ordered`].
@@ -116,7 +122,8 @@ impl<'a> IndexView<'a> {
         let layout = self.meta.layout();
         let rows = self.meta.rows as usize;
         let edges = search::Edges::new(self.edges, layout.degree)?;
-        search::Walk::new(layout, rows, self.codes, edges, self.refine, self.meta.entries())
+        let starts = search::Starts { entries: self.meta.entries(), gates: &self.meta.gates };
+        search::Walk::new(layout, rows, self.codes, edges, self.refine, starts)
     }
 }
 
@@ -124,8 +131,13 @@ impl<'a> IndexView<'a> {
 pub(crate) const ROWS_MIN: usize = 1_000;
 
 impl IndexMeta {
-    fn new(quantizer: &Quantizer, rows: usize, entries: Vec<u32>, curve: Curve) -> Self {
-        let SpaceParams { metric, dim, norm, largest, spread, centroid, rotation_seed } =
+    fn new(
+        quantizer: &Quantizer,
+        rows: usize,
+        (entries, gates): (Vec<u32>, Vec<u32>),
+        curve: Curve,
+    ) -> Self {
+        let SpaceParams { metric, dim, norm, largest, spread, centroid, rotation_seed, means } =
             quantizer.params.clone();
         let layout = quantizer.layout;
         let metric = Metric::ALL.iter().position(|m| *m == metric).unwrap_or(0) as u8;
@@ -143,6 +155,10 @@ impl IndexMeta {
             centroid,
             entries,
             curve,
+            means: means.bytes(),
+            scales: means.scales().to_vec(),
+            inner: means.spread,
+            gates,
         }
     }
 
@@ -164,6 +180,7 @@ impl IndexMeta {
             spread: self.spread,
             centroid: self.centroid.clone(),
             rotation_seed: self.rotation_seed,
+            means: Means::of_bytes(&self.means, self.scales.clone(), self.inner).into(),
         };
         Quantizer::new(params, self.layout())
     }
@@ -203,9 +220,12 @@ impl IndexMeta {
         known("metric", self.metric < 3, "0 to 2", self.metric.to_string())?;
         known("bits", [1, 2, 4, 8].contains(&self.bits), "1, 2, 4 or 8", self.bits.to_string())?;
         known("degree", (1..=256).contains(&self.degree), "1 to 256", self.degree.to_string())?;
-        for (what, length) in
-            [("norm", self.norm), ("largest norm", self.largest), ("spread", self.spread)]
-        {
+        for (what, length) in [
+            ("norm", self.norm),
+            ("largest norm", self.largest),
+            ("spread", self.spread),
+            ("spread of clusters", self.inner),
+        ] {
             let ok = length.is_finite() && length >= 0.0;
             known(what, ok, "0 or more", length.to_string())?;
         }
@@ -219,6 +239,16 @@ impl IndexMeta {
         equal("bytes of refine rows", rows as u64 * layout.refine_bytes() as u64, refine as u64)?;
         let entries = self.entries.iter().all(|e| (*e as usize) < rows) && !self.entries.is_empty();
         known("entries", entries, "slots below the rows", format!("{:?}", self.entries))?;
+        let clusters = self.scales.len();
+        let ok = clusters == 0 || (clusters.is_power_of_two() && clusters <= CLUSTERS_MAX);
+        known("clusters", ok, "0 or a power of two up to 1,024", clusters.to_string())?;
+        let bytes = clusters * layout.padded;
+        equal("bytes of the clusters' means", bytes as u64, self.means.len() as u64)?;
+        let ok = self.scales.iter().all(|scale| scale.is_finite() && *scale >= 0.0);
+        known("scales of the clusters' means", ok, "0 or more", "others".to_owned())?;
+        equal("nodes of clusters", clusters as u64, self.gates.len() as u64)?;
+        let ok = self.gates.iter().all(|gate| (*gate as usize) < rows);
+        known("nodes of clusters", ok, "slots below the rows", "others".to_owned())?;
         known("calibration", self.curve.is_sound(), "rising efforts", format!("{:?}", self.curve))
     }
 }

@@ -7,9 +7,10 @@ use super::duplicates::Groups;
 use super::given::{self, Given};
 use super::pool::SLOTS_MAX;
 use super::reuse::{self, Base};
-use super::{BuildOptions, Grown, IndexMeta, hnsw, order};
+use super::{BuildOptions, Grown, IndexMeta, clusters, hnsw, order};
 use crate::codes::layout::Fields;
 use crate::codes::pairs::Pairs;
+use crate::codes::quantizer::Buffers;
 use crate::codes::{Layout, Quantizer, SpaceParams};
 use crate::config::Progress;
 use crate::curve::Curve;
@@ -30,6 +31,8 @@ pub(crate) struct Ordered {
     quantizer: Quantizer,
     /// Slots that are nodes; the others are twins.
     nodes: Vec<u32>,
+    /// The node nearest to the mean of each cluster.
+    gates: Vec<u32>,
     /// Whether the codes are in the space of a base.
     on_base: bool,
 }
@@ -63,7 +66,11 @@ impl Ordered {
         let layout = Layout { padded, bits, degree: options.degree };
         let of_base = base.and_then(|base| base.params(&params, layout, options));
         let base = base.filter(|_| of_base.is_some());
-        params = of_base.unwrap_or(params);
+        if let Some(of_base) = of_base {
+            params = of_base;
+        } else {
+            params.means = clusters::learn(rows, &params, padded).into();
+        }
         let quantizer = Quantizer::new(params, layout);
         progress.check("build")?;
 
@@ -80,7 +87,10 @@ impl Ordered {
         drop(refine);
         progress.check("build")?;
         let on_base = base.is_some();
-        Ok(Self { order, codes: ordered_codes, refine: ordered_refine, quantizer, nodes, on_base })
+        let pairs = Pairs { layout, codes: &ordered_codes, refine: &ordered_refine };
+        let gates = clusters::gates(pairs, &nodes, &quantizer.params.means);
+        let (codes, refine) = (ordered_codes, ordered_refine);
+        Ok(Self { order, codes, refine, quantizer, nodes, gates, on_base })
     }
 
     /// Grows the graph, or takes the given one. `rows`, `options` and the base are those of
@@ -97,6 +107,7 @@ impl Ordered {
             codes: &self.codes,
             refine: &self.refine,
             nodes: &self.nodes,
+            gates: &self.gates,
             rows,
             order: &self.order,
             options,
@@ -123,7 +134,7 @@ impl Ordered {
     }
 
     fn meta(&self, entries: Vec<u32>, curve: Curve) -> IndexMeta {
-        IndexMeta::new(&self.quantizer, self.order.len(), entries, curve)
+        IndexMeta::new(&self.quantizer, self.order.len(), (entries, self.gates.clone()), curve)
     }
 }
 
@@ -176,16 +187,13 @@ fn encode_beside(
         .par_chunks_exact_mut(stride)
         .zip(refine.par_chunks_exact_mut(padded))
         .enumerate()
-        .for_each_init(
-            || vec![0.0; padded],
-            |y, (row, (record, refine))| {
-                let slot = slots.get(row).filter(|slot| **slot != NONE);
-                let known = slot.zip(base);
-                if !known.is_some_and(|(slot, base)| base.copy(*slot, record, refine)) {
-                    quantizer.encode(rows, row, y, record, refine);
-                }
-            },
-        );
+        .for_each_init(Buffers::default, |buffers, (row, (record, refine))| {
+            let slot = slots.get(row).filter(|slot| **slot != NONE);
+            let known = slot.zip(base);
+            if !known.is_some_and(|(slot, base)| base.copy(*slot, record, refine)) {
+                quantizer.encode(rows, row, buffers, record, refine);
+            }
+        });
     if layout.bits == 8 {
         refine = zeroed(0)?;
     }
@@ -223,8 +231,9 @@ fn count_twins(codes: &mut [u8], layout: Layout, nodes: &[u32]) {
     let ends = nodes.iter().skip(1).copied().chain([rows as u32]);
     for (node, end) in nodes.iter().zip(ends) {
         let at = *node as usize * layout.stride() + layout.fields_at();
-        let mut fields = Fields::read(&codes[at..]);
+        let bytes = &mut codes[at..at + layout.field_bytes()];
+        let mut fields = Fields::read(bytes);
         fields.twins = end - node - 1;
-        fields.write(&mut codes[at..]);
+        fields.write(bytes);
     }
 }

@@ -3,13 +3,13 @@
 use super::build::NONE;
 use super::hop::{Beam, Scratch};
 use super::refine::Depth;
-use super::search::{Edges, Walk};
+use super::search::{Edges, Starts, Walk};
 use crate::codes::pairs::{Pairs, SignedRow};
-use crate::codes::{Layout, Query};
+use crate::codes::{Quantizer, Query};
 
 /// The graph's other parts.
 pub(crate) struct Parts<'a> {
-    pub(crate) layout: Layout,
+    pub(crate) quantizer: &'a Quantizer,
     pub(crate) codes: &'a [u8],
     pub(crate) refine: &'a [u8],
     pub(crate) nodes: &'a [u32],
@@ -17,7 +17,8 @@ pub(crate) struct Parts<'a> {
 
 /// Links each node that can't be reached from the entries to the nearest reachable node with room.
 pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entries: &[u32], effort: usize) {
-    let degree = parts.layout.degree;
+    let layout = parts.quantizer.layout;
+    let degree = layout.degree;
     second_ways_in(parts, edges, degree);
     let mut reached = vec![false; edges.len() / degree];
     for entry in entries {
@@ -25,18 +26,20 @@ pub(crate) fn repair(parts: &Parts<'_>, edges: &mut [u32], entries: &[u32], effo
     }
     let (mut query, mut row, mut scratch) =
         (Query::default(), SignedRow::default(), Scratch::default());
-    let pairs = Pairs { layout: parts.layout, codes: parts.codes, refine: parts.refine };
+    let pairs = Pairs { layout, codes: parts.codes, refine: parts.refine };
     for node in parts.nodes {
         if reached[*node as usize] {
             continue;
         }
         pairs.unpack(*node, &mut row);
-        query.prepare_row(&parts.layout, &row);
+        query.prepare_row(parts.quantizer, &row);
         let mut beam = effort;
         let linked = loop {
             let rows = reached.len();
             let view = Edges::of(edges, degree);
-            let walk = Walk::new(parts.layout, rows, parts.codes, view, parts.refine, entries)
+            // From the entries alone: what they reach is reachable.
+            let starts = Starts::at(entries);
+            let walk = Walk::new(layout, rows, parts.codes, view, parts.refine, starts)
                 .expect("the builder's own sections fit");
             walk.search(&query, Beam::whole(beam), &mut scratch);
             walk.refine(&query, Depth::All, &mut scratch);

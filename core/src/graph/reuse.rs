@@ -59,7 +59,11 @@ impl<'a> Base<'a> {
         let pairs = old.centroid.iter().zip(&fresh.centroid);
         let moved: f64 = pairs.map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2)).sum();
         let near = moved.sqrt() <= DRIFT_MAX * f64::from(fresh.spread);
-        (same && near).then(|| SpaceParams { centroid: old.centroid.clone(), ..fresh.clone() })
+        (same && near).then(|| SpaceParams {
+            centroid: old.centroid.clone(),
+            means: old.means.clone(),
+            ..fresh.clone()
+        })
     }
 
     /// Whether enough is left of the graph.
@@ -94,10 +98,10 @@ impl<'a> Base<'a> {
         };
         record.copy_from_slice(code);
         refine[..row.len()].copy_from_slice(row);
-        let at = layout.fields_at();
-        let mut fields = Fields::read(&record[at..]);
+        let bytes = &mut record[layout.fields_at()..][..layout.field_bytes()];
+        let mut fields = Fields::read(bytes);
         fields.twins = 0;
-        fields.write(&mut record[at..]);
+        fields.write(bytes);
         true
     }
 
@@ -118,7 +122,8 @@ impl<'a> Base<'a> {
         let mut slot = 0;
         while slot < nodes.len() {
             let at = slot * layout.stride() + layout.fields_at();
-            let twins = Fields::read(&self.index.codes[at..]).twins as usize;
+            let fields = &self.index.codes[at..at + layout.field_bytes()];
+            let twins = Fields::read(fields).twins as usize;
             let end = (slot + 1).saturating_add(twins).min(nodes.len());
             let now = |row: &u32| node_of_row.get(*row as usize).copied();
             nodes[slot] = self.row_of[slot..end].iter().find_map(now).unwrap_or(NONE);
@@ -145,17 +150,20 @@ pub(super) fn grow(site: &Site<'_>, base: &Base<'_>, progress: &Progress) -> Res
     let mut fresh: Vec<u32> =
         site.nodes.iter().copied().filter(|node| !known[*node as usize]).collect();
     shuffle(&mut fresh, site.options.seed);
-    for batch in fresh.chunks(largest_batch(site.nodes.len())) {
+    // Walks begin at gates once all of them are there.
+    let gates = site.gates_first(&mut fresh);
+    let (gates, others) = fresh.split_at(gates);
+    builder.insert(gates);
+    builder.open_gates();
+    progress.advance(gates.len() as u64);
+    for batch in others.chunks(largest_batch(site.nodes.len())) {
         progress.check("build")?;
         builder.insert(batch);
         progress.advance(batch.len() as u64);
     }
     let entries = vec![builder.entry()];
     let mut edges = builder.into_pruned();
-    let curve = match &site.options.curve {
-        Some(curve) => curve.clone(),
-        None => measure(site, edges.clone(), &entries, progress)?,
-    };
+    let curve = measure(site, edges.clone(), &entries, progress)?;
     repair(&parts(site, site.nodes), &mut edges, &entries, site.options.effort);
     Ok(Graph { entries, edges: edges.iter().flat_map(|e| e.to_le_bytes()).collect(), curve })
 }

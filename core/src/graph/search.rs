@@ -5,7 +5,7 @@ use super::hop::{self, Beam, Jobs, Lane, Scratch};
 use super::visited::GROUP;
 use crate::codes::layout::{Fields, Layout};
 use crate::codes::pairs::with_kernels;
-use crate::codes::query::Query;
+use crate::codes::query::{BEGINNINGS, Query};
 use crate::kernels::Kernel;
 use crate::kernels::candidate::Records;
 
@@ -17,7 +17,22 @@ pub(crate) struct Walk<'a> {
     codes: &'a [u8],
     edges: Edges<'a>,
     pub(super) refine: &'a [u8],
-    pub(super) entries: &'a [u32],
+    pub(super) starts: Starts<'a>,
+}
+
+/// Where a walk begins: at all entries, and the gates of the clusters nearest to the query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Starts<'a> {
+    pub(crate) entries: &'a [u32],
+    /// A node a cluster, or none at all.
+    pub(crate) gates: &'a [u32],
+}
+
+impl<'a> Starts<'a> {
+    /// The entries alone.
+    pub(crate) fn at(entries: &'a [u32]) -> Self {
+        Self { entries, gates: &[] }
+    }
 }
 
 /// Neighbours, the same number of places a slot, in place. A value that is no slot is no edge.
@@ -49,13 +64,13 @@ impl<'a> Walk<'a> {
         codes: &'a [u8],
         edges: Edges<'a>,
         refine: &'a [u8],
-        entries: &'a [u32],
+        starts: Starts<'a>,
     ) -> Option<Self> {
         let fits = codes.len() >= rows * layout.stride()
             && edges.places.len() >= rows * edges.stride
             && refine.len() >= rows * layout.refine_bytes()
             && rows < super::pool::SLOTS_MAX;
-        fits.then_some(Self { layout, rows, codes, edges, refine, entries })
+        fits.then_some(Self { layout, rows, codes, edges, refine, starts })
     }
 
     /// The slots that are nodes: all but twins, which follow their node.
@@ -109,7 +124,7 @@ impl<'a> Walk<'a> {
 
     /// Places that the neighbours of a hop take, with room to fill a group.
     pub(super) fn places(&self) -> usize {
-        self.edges.stride.max(self.entries.len()) + GROUP
+        self.edges.stride.max(self.starts.entries.len() + BEGINNINGS) + GROUP
     }
 
     /// The places of a node's neighbours.
@@ -138,7 +153,7 @@ impl<'a> Walk<'a> {
         let at = slot as usize * self.layout.stride() + self.layout.fields_at();
         // SAFETY: `new` checked that `codes` holds `rows` records, every caller's slot is below
         // `rows`, and the fields lie inside a record.
-        let bytes = unsafe { self.codes.get_unchecked(at..at + 16) };
+        let bytes = unsafe { self.codes.get_unchecked(at..at + self.layout.field_bytes()) };
         Fields::read(bytes)
     }
 }

@@ -258,6 +258,58 @@ fn hostile_sections_are_searched_without_harm() {
     assert!(scratch.refined.iter().all(|c| (c.slot() as usize) < 1_500));
 }
 
+/// Far from each other, each within a few dimensions: edges alone don't lead from one to another.
+#[test]
+fn a_query_finds_its_cluster() {
+    let (dim, clusters) = (64, 100);
+    let mut data = vec![0.0; 20_200 * dim];
+    let mut state = 21;
+    let mut uniform = || (splitmix(&mut state) >> 40) as f32 / 8_388_608.0 - 1.0;
+    let centres: Vec<f32> = (0..clusters * dim).map(|_| uniform()).collect();
+    let axes: Vec<f32> = (0..clusters * 12 * dim).map(|_| 0.05 * uniform()).collect();
+    for (row, vector) in data.chunks_exact_mut(dim).enumerate() {
+        let cluster = row * 7 % clusters;
+        vector.copy_from_slice(&centres[cluster * dim..][..dim]);
+        for axis in axes[cluster * 12 * dim..][..12 * dim].chunks_exact(dim) {
+            let along = uniform();
+            vector.iter_mut().zip(axis).for_each(|(v, a)| *v += along * a);
+        }
+    }
+    let (base, queries) = data.split_at(20_000 * dim);
+    let base = bytes(base);
+    let rows = Originals::new(Dtype::F32, dim, &base);
+    for wanted in of_each_kind(Metric::L2, 0) {
+        let found = recall(&rows, &built(&rows, &wanted, 4), queries, Beam::whole(40));
+        assert!(found >= 0.95, "{:?}: {found}", wanted.kind);
+    }
+}
+
+#[test]
+fn clusters_that_make_no_sense_are_refused() {
+    let base = bytes(&clustered(1_500, 64, 5, 6));
+    let rows = Originals::new(Dtype::F32, 64, &base);
+    let index = built(&rows, &options(Metric::L2, 0), 1);
+    let check = |meta: &IndexMeta| {
+        let (codes, edges, refine) = (index.codes.len(), index.edges.len(), index.refine.len());
+        meta.check(1_500, 64, codes, edges, refine).map_err(|(what, _, _)| what)
+    };
+    assert_eq!(check(&index.meta), Ok(()));
+    assert!(index.meta.scales.len() >= 8);
+    let changes: [fn(&mut IndexMeta); 6] = [
+        |meta| meta.scales.truncate(3),
+        |meta| meta.means.truncate(64),
+        |meta| meta.scales[0] = f32::NAN,
+        |meta| meta.inner = -1.0,
+        |meta| meta.gates.push(0),
+        |meta| meta.gates[1] = 1_500,
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        let mut meta = index.meta.clone();
+        change(&mut meta);
+        assert!(check(&meta).is_err(), "change {number}");
+    }
+}
+
 #[test]
 fn the_dial_is_met_on_unseen_queries() {
     let dim = 64;

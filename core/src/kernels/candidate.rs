@@ -1,6 +1,8 @@
 //! A score and a slot as one integer, so that comparing, sorting and merging are integer
 //! operations, ties go to the smaller slot, and the order never depends on the instruction set.
 
+use super::Block;
+
 /// Slots are below this bit, which a beam uses as a mark.
 pub(crate) const MARK: u64 = 1 << 31;
 
@@ -70,13 +72,25 @@ fn sort_by_counting<const N: usize>(candidates: &mut [Candidate]) {
 }
 
 /// What turns the sum of a code into a score:
-/// `base + factor * (a * sum + b) + c * norm2`, with `factor` and `norm2` from the record.
+/// `base + factor * (a * sum + b) + c * norm2`, with `factor` and `norm2` from the record. For codes
+/// about the mean of their cluster `base` is the cluster's, and `weight * offset` is added to the
+/// last term.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Scoring {
     pub(crate) base: f32,
     pub(crate) a: f32,
     pub(crate) b: f32,
     pub(crate) c: f32,
+    pub(crate) weight: f32,
+}
+
+/// A query as kernels score it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked<'a> {
+    pub(crate) code: &'a [Block],
+    pub(crate) scoring: &'a Scoring,
+    /// The base of each cluster: a power of two of them.
+    pub(crate) bases: &'a [f32],
 }
 
 impl Scoring {
@@ -84,6 +98,18 @@ impl Scoring {
     #[inline(always)]
     pub(crate) fn score(&self, sum: i32, factor: f32, norm2: f32) -> f32 {
         self.base + factor * (self.a * sum as f32 + self.b) + self.c * norm2
+    }
+
+    /// The same for a code about the mean of its cluster.
+    #[inline(always)]
+    pub(crate) fn score_in_cluster(
+        &self,
+        base: f32,
+        (sum, factor): (i32, f32),
+        (norm2, offset): (f32, f32),
+    ) -> f32 {
+        let constant = self.c * norm2 + self.weight * offset;
+        base + factor * (self.a * sum as f32 + self.b) + constant
     }
 }
 

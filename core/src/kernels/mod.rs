@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 
 use crate::environment;
 use crate::error::{Error, Result};
-use candidate::{Candidate, Hop, Records, Scoring};
+use candidate::{Asked, Candidate, Hop, Records};
 
 /// Asks for a cache line of words that are read soon.
 #[inline(always)]
@@ -128,6 +128,12 @@ const VARIABLE: &str = "NEARFIELD_ISA";
 
 static DETECTED: OnceLock<Isa> = OnceLock::new();
 
+/// Whether codes of so many bits are about the mean of their cluster: then the record has more
+/// fields. One bit is not: they would take another cache line; neither are eight, which need no help.
+pub(crate) const fn is_clustered(bits: usize) -> bool {
+    bits == 2 || bits == 4
+}
+
 /// Width of a code's components in bits.
 ///
 /// A byte of a block holds `8 / bits` components, a *plane* each: byte `k` of a block of `b`
@@ -154,8 +160,8 @@ pub(crate) trait Kernel {
     ///
     /// Also required: the fields of each slot's record are readable.
     #[inline(always)]
-    unsafe fn survivors(
-        scoring: &Scoring,
+    unsafe fn survivors<const BITS: usize>(
+        asked: Asked<'_>,
         records: Records,
         slots: &[u32],
         sums: &[i32],
@@ -164,10 +170,21 @@ pub(crate) trait Kernel {
     ) -> usize {
         let mut count = 0;
         for (slot, sum) in slots.iter().zip(sums) {
+            let at = records.fields(*slot);
             // SAFETY: the caller promises readable fields.
-            let fields = unsafe { records.fields(*slot).cast::<[u32; 2]>().read_unaligned() };
-            let [factor, norm2] = fields.map(|word| f32::from_bits(u32::from_le(word)));
-            let score = scoring.score(*sum, factor, norm2);
+            let words = unsafe { at.cast::<[u32; 2]>().read_unaligned() }.map(u32::from_le);
+            let [factor, norm2] = words.map(f32::from_bits);
+            let score = if is_clustered(BITS) {
+                // SAFETY: the same; these are sixteen bytes further.
+                let more = unsafe { at.add(16).cast::<[u32; 2]>().read_unaligned() };
+                let [offset, cluster] = more.map(u32::from_le);
+                // What a file says may be no cluster.
+                let base = asked.bases[cluster as usize & (asked.bases.len() - 1)];
+                let offset = f32::from_bits(offset);
+                asked.scoring.score_in_cluster(base, (*sum, factor), (norm2, offset))
+            } else {
+                asked.scoring.score(*sum, factor, norm2)
+            };
             // The place is written in any case: no branch to mispredict.
             kept[count] = Candidate::new(score, *slot);
             count += usize::from(score > threshold);
@@ -181,13 +198,12 @@ pub(crate) trait Kernel {
     /// Also required: the records of all slots are readable.
     #[inline(always)]
     unsafe fn hop<const BITS: usize>(
-        query: (&[Block], &Scoring),
+        asked: Asked<'_>,
         records: Records,
         hop: Hop<'_>,
         threshold: f32,
         kept: &mut [Candidate],
     ) -> usize {
-        let (blocks, scoring) = query;
         let mut count = 0;
         let mut ahead = hop.ahead.chunks(hop.share());
         for (slots, groups) in hop.slots.chunks(16).zip(hop.groups.chunks(4)) {
@@ -196,13 +212,14 @@ pub(crate) trait Kernel {
                 // SAFETY: the caller promises readable records, which hold the code's blocks.
                 *sums = unsafe {
                     Self::prefetch_records(records, ahead.next().unwrap_or_default());
-                    Self::sums4::<BITS>(group.map(|slot| records.code(slot)), blocks)
+                    Self::sums4::<BITS>(group.map(|slot| records.code(slot)), asked.code)
                 };
             }
             let kept = &mut kept[count..];
             // SAFETY: the caller promises readable records.
             count += unsafe {
-                Self::survivors(scoring, records, slots, sums.as_flattened(), threshold, kept)
+                let sums = sums.as_flattened();
+                Self::survivors::<BITS>(asked, records, slots, sums, threshold, kept)
             };
         }
         count

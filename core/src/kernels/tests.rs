@@ -1,6 +1,6 @@
 //! Every kernel of every instruction set against the scalar oracle.
 
-use super::candidate::{Candidate, Hop, Records, Scoring};
+use super::candidate::{Asked, Candidate, Hop, Records, Scoring};
 use super::scalar::{Scalar, sum};
 use super::{BLOCK, Block, Isa, Kernel, planes};
 
@@ -73,8 +73,9 @@ fn hops<K: Kernel>(random: &mut Random) {
     let float = |random: &mut Random| (random.next() % 2_000) as f32 / 500.0 - 2.0;
     let mut bytes: Vec<u8> = (0..200 * STRIDE).map(|_| random.next() as u8).collect();
     for record in bytes.chunks_exact_mut(STRIDE) {
-        record[96..100].copy_from_slice(&float(random).to_le_bytes());
-        record[100..104].copy_from_slice(&float(random).to_le_bytes());
+        for field in [96, 100, 112] {
+            record[field..field + 4].copy_from_slice(&float(random).to_le_bytes());
+        }
     }
     let records = Records { first: bytes.as_ptr(), fields_at: 96, stride: STRIDE };
     let mut query = vec![Block([0; BLOCK]); 8];
@@ -84,8 +85,11 @@ fn hops<K: Kernel>(random: &mut Random) {
     // The fields stand in the second half of the last block of the code.
     query[4..].iter_mut().for_each(|block| block.0[32..].fill(0));
     for count in 0..=70 {
-        let [base, a, b, c] = [0; 4].map(|_| float(random));
-        let scoring = Scoring { base, a: a / 100.0, b, c };
+        let [base, a, b, c, weight] = [0; 5].map(|_| float(random));
+        let scoring = Scoring { base, a: a / 100.0, b, c, weight };
+        // The cluster of a record is any number.
+        let bases: Vec<f32> = (0..1 << (random.next() % 11)).map(|_| float(random)).collect();
+        let asked = Asked { code: &query, scoring: &scoring, bases: &bases };
         let slots: Vec<u32> = (0..count).map(|_| (random.next() % 200) as u32).collect();
         let mut whole = slots.clone();
         whole.resize(slots.len().next_multiple_of(4), 7);
@@ -95,8 +99,7 @@ fn hops<K: Kernel>(random: &mut Random) {
             let [expected, found] = [Scalar::hop::<2>, K::hop::<2>].map(|kernel| {
                 let mut kept = vec![Candidate(0); slots.len() + 8];
                 // SAFETY: each slot has a record; the caller checked the instruction set.
-                let count =
-                    unsafe { kernel((&query, &scoring), records, hop, threshold, &mut kept) };
+                let count = unsafe { kernel(asked, records, hop, threshold, &mut kept) };
                 kept.truncate(count);
                 kept.sort_unstable();
                 kept

@@ -5,17 +5,17 @@ use std::arch::x86_64::{
     _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm512_add_epi32,
     _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvtepu32_epi64, _mm512_dpbusd_epi32,
-    _mm512_extracti64x4_epi64, _mm512_inserti32x4, _mm512_load_si512, _mm512_loadu_si512,
-    _mm512_mask_cmp_ps_mask, _mm512_mask_i64gather_epi64, _mm512_maskz_compress_epi64,
-    _mm512_maskz_loadu_epi32, _mm512_mul_epu32, _mm512_mul_ps, _mm512_permutex2var_epi32,
-    _mm512_permutex2var_ps, _mm512_reduce_add_epi32, _mm512_set_epi32, _mm512_set1_epi8,
-    _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_si512, _mm512_srai_epi32,
-    _mm512_srli_epi16, _mm512_storeu_si512, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
-    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    _mm512_extracti64x4_epi64, _mm512_i32gather_ps, _mm512_inserti32x4, _mm512_load_si512,
+    _mm512_loadu_si512, _mm512_mask_cmp_ps_mask, _mm512_mask_i64gather_epi64,
+    _mm512_maskz_compress_epi64, _mm512_maskz_loadu_epi32, _mm512_mul_epu32, _mm512_mul_ps,
+    _mm512_permutex2var_epi32, _mm512_permutex2var_ps, _mm512_reduce_add_epi32, _mm512_set_epi32,
+    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_si512,
+    _mm512_srai_epi32, _mm512_srli_epi16, _mm512_storeu_si512, _mm512_unpackhi_epi32,
+    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
-use crate::kernels::candidate::{Candidate, Hop, Records, Scoring};
-use crate::kernels::{BLOCK, Block, Kernel, planes};
+use crate::kernels::candidate::{Asked, Candidate, Hop, Records};
+use crate::kernels::{BLOCK, Block, Kernel, is_clustered, planes};
 
 /// AVX-512 F, BW, VL and VNNI.
 pub(crate) struct Avx512;
@@ -98,10 +98,10 @@ unsafe fn sums<const BITS: usize>(codes: [*const u8; 4], query: &[Block]) -> __m
 ///
 /// # Safety
 /// The instruction set of [`Avx512`] is available, the fields of each slot are readable, and
-/// `out` has 8 places more than there are lanes.
+/// `out` has 8 places more than there are lanes; there are a power of two of bases.
 #[inline(always)]
-unsafe fn keep(
-    (scoring, records): (&Scoring, Records),
+unsafe fn keep<const BITS: usize>(
+    (asked, records): (Asked<'_>, Records),
     lanes: __mmask16,
     slot: __m512i,
     sum: __m512i,
@@ -113,25 +113,39 @@ unsafe fn keep(
     unsafe {
         let stride = _mm512_set1_epi64(records.stride as i64);
         let at = |half: __m256i| _mm512_mul_epu32(_mm512_cvtepu32_epi64(half), stride);
-        let low = at(_mm512_castsi512_si256(slot));
-        let high = at(_mm512_extracti64x4_epi64::<1>(slot));
+        let at_low = at(_mm512_castsi512_si256(slot));
+        let at_high = at(_mm512_extracti64x4_epi64::<1>(slot));
         let zero = _mm512_setzero_si512();
         let fields = records.fields(0).cast();
         // Eight pairs of factor and norm2 each.
-        let low = _mm512_mask_i64gather_epi64::<1>(zero, lanes as u8, low, fields);
-        let high = _mm512_mask_i64gather_epi64::<1>(zero, (lanes >> 8) as u8, high, fields);
+        let low = _mm512_mask_i64gather_epi64::<1>(zero, lanes as u8, at_low, fields);
+        let high = _mm512_mask_i64gather_epi64::<1>(zero, (lanes >> 8) as u8, at_high, fields);
         let (low, high) = (_mm512_castsi512_ps(low), _mm512_castsi512_ps(high));
         let even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
         let odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
         let factor = _mm512_permutex2var_ps(low, even, high);
         let norm2 = _mm512_permutex2var_ps(low, odd, high);
+        let Asked { scoring, bases, .. } = asked;
+        let constant = _mm512_mul_ps(_mm512_set1_ps(scoring.c), norm2);
+        let (base, constant) = if is_clustered(BITS) {
+            let fields = records.fields(0).wrapping_add(16).cast();
+            let first = _mm512_mask_i64gather_epi64::<1>(zero, lanes as u8, at_low, fields);
+            let last = _mm512_mask_i64gather_epi64::<1>(zero, (lanes >> 8) as u8, at_high, fields);
+            let offset = _mm512_permutex2var_epi32(first, even, last);
+            let cluster = _mm512_permutex2var_epi32(first, odd, last);
+            // What a file says may be no cluster.
+            let cluster = _mm512_and_si512(cluster, _mm512_set1_epi32(bases.len() as i32 - 1));
+            let base = _mm512_i32gather_ps::<4>(cluster, bases.as_ptr());
+            let offset = _mm512_castsi512_ps(offset);
+            let offset = _mm512_mul_ps(_mm512_set1_ps(scoring.weight), offset);
+            (base, _mm512_add_ps(constant, offset))
+        } else {
+            (_mm512_set1_ps(scoring.base), constant)
+        };
         // The same products and sums in the same order as `Scoring::score`.
         let product = _mm512_mul_ps(_mm512_set1_ps(scoring.a), _mm512_cvtepi32_ps(sum));
         let product = _mm512_mul_ps(factor, _mm512_add_ps(product, _mm512_set1_ps(scoring.b)));
-        let score = _mm512_add_ps(
-            _mm512_add_ps(_mm512_set1_ps(scoring.base), product),
-            _mm512_mul_ps(_mm512_set1_ps(scoring.c), norm2),
-        );
+        let score = _mm512_add_ps(_mm512_add_ps(base, product), constant);
         let above = _mm512_mask_cmp_ps_mask::<_CMP_GT_OQ>(lanes, score, _mm512_set1_ps(threshold));
         let bits = _mm512_castps_si512(score);
         let sign = _mm512_srai_epi32::<31>(bits);
@@ -158,7 +172,7 @@ impl Kernel for Avx512 {
 
     #[inline(always)]
     unsafe fn hop<const BITS: usize>(
-        query: (&[Block], &Scoring),
+        asked: Asked<'_>,
         records: Records,
         hop: Hop<'_>,
         threshold: f32,
@@ -166,7 +180,8 @@ impl Kernel for Avx512 {
     ) -> usize {
         let Hop { slots, groups, .. } = hop;
         assert!(groups.len() * 4 >= slots.len() && kept.len() >= slots.len() + 8);
-        let (blocks, scoring) = query;
+        assert!(asked.bases.len().is_power_of_two());
+        let blocks = asked.code;
         let out = kept.as_mut_ptr();
         let mut count = 0;
         let mut ahead = hop.ahead.chunks(hop.share());
@@ -189,7 +204,8 @@ impl Kernel for Avx512 {
                 }
                 let lanes = (u32::MAX >> (32 - slots.len())) as __mmask16;
                 let slot = _mm512_maskz_loadu_epi32(lanes, slots.as_ptr().cast());
-                count += keep((scoring, records), lanes, slot, sum, threshold, out.add(count));
+                count +=
+                    keep::<BITS>((asked, records), lanes, slot, sum, threshold, out.add(count));
             }
         }
         count

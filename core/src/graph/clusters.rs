@@ -1,0 +1,143 @@
+//! The clusters of an index: k-means (Lloyd 1982) over a sample, begun with the groups of the
+//! order of slots. Deterministic, like all of a build.
+
+use rayon::prelude::*;
+
+use super::order;
+use crate::codes::layout::Layout;
+use crate::codes::means::CLUSTERS_MAX;
+use crate::codes::pairs::{Pairs, SignedRow};
+use crate::codes::quantizer::Buffers;
+use crate::codes::{Means, Quantizer, SpaceParams};
+use crate::originals::Originals;
+
+/// Clusters of most data.
+const USUAL: usize = 256;
+/// Rows a cluster, at least.
+const ROWS: usize = 128;
+/// Rows a cluster that the means are learned from.
+const SAMPLE: usize = 32;
+const ROUNDS: usize = 4;
+/// The more clusters must bring rows nearer by at least this much, squared: each query scores all.
+const GAIN: f32 = 0.6;
+
+/// Learns the means of the clusters that rows of this space form.
+pub(super) fn learn(rows: &Originals<'_>, params: &SpaceParams, padded: usize) -> Means {
+    let most = |clusters: usize| {
+        let few = (rows.rows() / ROWS).clamp(1, clusters);
+        1 << few.ilog2()
+    };
+    let layout = Layout { padded, bits: 8, degree: 0 };
+    let quantizer = Quantizer::new(params.clone(), layout);
+    let usual = Sample::new(rows, &quantizer, most(USUAL) * SAMPLE).means(most(USUAL));
+    if most(CLUSTERS_MAX) == most(USUAL) {
+        return usual;
+    }
+    let more = Sample::new(rows, &quantizer, most(CLUSTERS_MAX) * SAMPLE).means(most(CLUSTERS_MAX));
+    if more.spread.powi(2) < GAIN * usual.spread.powi(2) { more } else { usual }
+}
+
+/// The node nearest to each mean; of those that no node is assigned to, any.
+pub(super) fn gates(pairs: Pairs<'_>, nodes: &[u32], means: &Means) -> Vec<u32> {
+    let Some(first) = nodes.first() else { return Vec::new() };
+    let nearest = |a: &[(f32, u32)], b: &[(f32, u32)]| -> Vec<(f32, u32)> {
+        a.iter().zip(b).map(|(a, b)| if b < a { *b } else { *a }).collect()
+    };
+    let none = || vec![(f32::INFINITY, *first); means.count()];
+    let parts = nodes.par_chunks(4_096).map(|nodes| {
+        let (mut best, mut row, mut products) = (none(), SignedRow::default(), Vec::new());
+        for node in nodes {
+            pairs.unpack(*node, &mut row);
+            let (blocks, scale, norm2) = row.parts();
+            means.products(blocks, scale, &mut products);
+            let cluster = means.nearest(&products);
+            let away2 = norm2 - 2.0 * products[cluster] + means.norms2()[cluster];
+            if (away2, *node) < best[cluster] {
+                best[cluster] = (away2, *node);
+            }
+        }
+        best
+    });
+    let best = parts.reduce(none, |a, b| nearest(&a, &b));
+    best.into_iter().map(|(_, node)| node).collect()
+}
+
+/// Rows of a sample, in 8 bits.
+struct Sample {
+    rows: Vec<SignedRow>,
+    /// In the order that slots would have.
+    order: Vec<u32>,
+    padded: usize,
+}
+
+impl Sample {
+    fn new(rows: &Originals<'_>, quantizer: &Quantizer, size: usize) -> Self {
+        let size = size.min(rows.rows());
+        let layout = quantizer.layout;
+        let mut codes = vec![0; size * layout.stride()];
+        codes.par_chunks_exact_mut(layout.stride()).enumerate().for_each_init(
+            Buffers::default,
+            |buffers, (i, record)| {
+                quantizer.encode(rows, i * rows.rows() / size, buffers, record, &mut []);
+            },
+        );
+        let pairs = Pairs { layout, codes: &codes, refine: &[] };
+        let mut order: Vec<u32> = (0..size as u32).collect();
+        order::cluster(pairs, &mut order);
+        let unpack = |i: u32| {
+            let mut row = SignedRow::default();
+            pairs.unpack(i, &mut row);
+            row
+        };
+        let rows = (0..size as u32).into_par_iter().map(unpack).collect();
+        Self { rows, order, padded: layout.padded }
+    }
+
+    fn means(&self, count: usize) -> Means {
+        let rows = self.rows.len();
+        let mut cluster_of = vec![0; rows];
+        for (position, row) in self.order.iter().enumerate() {
+            cluster_of[*row as usize] = position * count / rows;
+        }
+        let mut means = vec![vec![0.0; self.padded]; count];
+        let mut spread = 0.0;
+        for _ in 0..ROUNDS {
+            self.move_to(&cluster_of, &mut means);
+            let rounded = Means::new(&means, 0.0);
+            let assigned: Vec<(usize, f32)> = self
+                .rows
+                .par_iter()
+                .map_init(Vec::new, |products, row| {
+                    let (blocks, scale, norm2) = row.parts();
+                    rounded.products(blocks, scale, products);
+                    let nearest = rounded.nearest(products);
+                    (nearest, norm2 - 2.0 * products[nearest] + rounded.norms2()[nearest])
+                })
+                .collect();
+            let sum: f64 = assigned.iter().map(|(_, away2)| f64::from(away2.max(0.0))).sum();
+            spread = (sum / rows.max(1) as f64).sqrt() as f32;
+            cluster_of.iter_mut().zip(assigned).for_each(|(of, (cluster, _))| *of = cluster);
+        }
+        // Those that the last round assigned to, not where they would move.
+        Means::new(&means, spread)
+    }
+
+    /// Moves each mean to that of its rows; without any it stays.
+    fn move_to(&self, cluster_of: &[usize], means: &mut [Vec<f32>]) {
+        let mut members = vec![Vec::new(); means.len()];
+        for (row, cluster) in cluster_of.iter().enumerate() {
+            members[*cluster].push(row);
+        }
+        means.par_iter_mut().zip(members).filter(|(_, rows)| !rows.is_empty()).for_each(
+            |(mean, rows)| {
+                mean.fill(0.0);
+                for row in &rows {
+                    mean.iter_mut().zip(self.rows[*row].values()).for_each(|(m, v)| *m += v);
+                }
+                for m in mean.iter_mut() {
+                    *m /= rows.len() as f32;
+                }
+            },
+        );
+    }
+}
