@@ -278,6 +278,9 @@ pub struct SearchRequest {
     /// Whether to say how each query was answered, see `SearchResults::explain`. Queries of a
     /// batch are walked one by one then, which takes longer; they find the same.
     pub explain: bool,
+    /// Lets somebody else give the search up: it ends with [`Error::Interrupted`] once this is
+    /// cancelled.
+    pub stop: Option<Progress>,
 }
 
 impl SearchRequest {
@@ -300,6 +303,7 @@ impl SearchRequest {
             with_vectors: false,
             threads: None,
             explain: false,
+            stop: None,
         }
     }
 
@@ -385,6 +389,13 @@ impl Stop {
     }
 }
 
+/// Equal when they are of one call.
+impl PartialEq for Progress {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
+    }
+}
+
 impl Progress {
     /// A fresh one.
     pub fn new() -> Self {
@@ -394,6 +405,11 @@ impl Progress {
     /// Asks the call to stop; it returns [`Error::Interrupted`] and leaves the old state.
     pub fn cancel(&self) {
         self.cancelled.set();
+    }
+
+    /// Whether the call was asked to stop.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.is_set() || self.stops.iter().any(Stop::is_set)
     }
 
     /// Steps done and steps in all (0 while unknown). A step is a point.
@@ -423,7 +439,7 @@ impl Progress {
     }
 
     pub(crate) fn check(&self, operation: &'static str) -> Result<()> {
-        if self.cancelled.is_set() || self.stops.iter().any(Stop::is_set) {
+        if self.is_cancelled() {
             return Err(Error::Interrupted { operation });
         }
         Ok(())

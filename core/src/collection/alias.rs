@@ -29,6 +29,10 @@ pub(super) fn resolve<'a>(vfs: &dyn Vfs, path: &'a Path) -> Cow<'a, Path> {
 }
 
 /// Where an alias leads; `None` if it is none.
+pub(super) fn target(path: &Path) -> Option<PathBuf> {
+    read(&OsVfs, path)
+}
+
 fn read(vfs: &dyn Vfs, path: &Path) -> Option<PathBuf> {
     let file = vfs.read(path, BYTES_MAX).ok()?;
     let target = std::str::from_utf8(&file).ok()?.strip_prefix(HEAD)?.strip_suffix('\n')?;

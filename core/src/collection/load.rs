@@ -6,6 +6,7 @@ use super::columns::{each_run, find};
 use super::estimate::{Budget, Points};
 use super::input::{Input, column_of, wrong_id_type};
 use super::merge::{self, Job};
+use super::replace::replace_all;
 use super::spool::{self, Spool};
 use super::{Collection, pool};
 use crate::config::{CollectionConfig, LoadOptions, LoadReport, Progress};
@@ -19,7 +20,7 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     options: &LoadOptions,
     progress: &Progress,
 ) -> Result<LoadReport> {
-    let loaded = try_load(collection, batches, options, progress);
+    let loaded = try_load(collection, batches, options, progress, false);
     let over = !matches!(loaded, Err(Error::Interrupted { .. } | Error::Io { .. }));
     if options.source.is_some() && over && collection.is_writable() {
         spool::clear(&collection.shared.directory);
@@ -27,11 +28,24 @@ pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     loaded
 }
 
+/// See [`Collection::replace`].
+pub(super) fn replace<E: std::error::Error + Send + Sync + 'static>(
+    collection: &Collection,
+    batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
+    options: &LoadOptions,
+    progress: &Progress,
+) -> Result<LoadReport> {
+    let options = LoadOptions { source: None, ..options.clone() };
+    try_load(collection, batches, &options, progress, true)
+}
+
+/// Loads beside what is there, or in place of it.
 fn try_load<E: std::error::Error + Send + Sync + 'static>(
     collection: &Collection,
     batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
     options: &LoadOptions,
     progress: &Progress,
+    instead: bool,
 ) -> Result<LoadReport> {
     let shared = &collection.shared;
     shared.check_writable("load")?;
@@ -75,6 +89,9 @@ fn try_load<E: std::error::Error + Send + Sync + 'static>(
     }
     let rows = input.len();
     if rows == 0 {
+        if instead {
+            replace_all(shared, None)?;
+        }
         return Ok(report);
     }
     // Reading is the first half, building the second.
@@ -85,7 +102,11 @@ fn try_load<E: std::error::Error + Send + Sync + 'static>(
     report.points = points.len() as u64;
     let job = Job { config: &config, threads: pool()?, progress };
     let handle = merge::write_indexed(shared, &shared.directory, &points, None, job)?;
-    merge::make_live(shared, &points, handle)?;
+    if instead {
+        replace_all(shared, Some(handle))?;
+    } else {
+        merge::make_live(shared, &points, handle)?;
+    }
     shared.wake_all();
     shared.keep_few_segments();
     let (done, total) = progress.get();

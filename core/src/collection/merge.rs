@@ -106,7 +106,7 @@ pub(super) fn make_live(shared: &Shared, points: &Kept, handle: SegmentHandle) -
 }
 
 /// Removes the file of a segment that didn't come to be.
-fn forget<T>(shared: &Shared, handle: &SegmentHandle, error: Error) -> Result<T> {
+pub(super) fn forget<T>(shared: &Shared, handle: &SegmentHandle, error: Error) -> Result<T> {
     if let Some(record) = handle.record() {
         shared.directory.remove_if_there(&record.file());
     }

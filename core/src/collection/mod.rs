@@ -37,6 +37,7 @@ mod plan;
 mod pool;
 mod ranking;
 mod refresh;
+mod replace;
 mod scoring;
 mod scrub;
 mod search;
@@ -229,6 +230,11 @@ impl Collection {
         alias::set(alias.as_ref(), collection.as_ref())
     }
 
+    /// Where an alias leads; `None` for a path that is none.
+    pub fn alias_target(path: impl AsRef<Path>) -> Option<PathBuf> {
+        alias::target(path.as_ref())
+    }
+
     /// Opens a collection, by its path or by an alias.
     pub fn open(path: impl AsRef<Path>, options: OpenOptions) -> Result<Self> {
         open::open(path.as_ref(), options)
@@ -275,6 +281,19 @@ impl Collection {
         progress: &Progress,
     ) -> Result<()> {
         write::upsert(self, ids, vectors, attributes, None, progress)
+    }
+
+    /// Whether an [`upsert`](Self::upsert) of these points would be accepted; nothing is written.
+    ///
+    /// # Errors
+    /// Those of the upsert.
+    pub fn check_upsert(
+        &self,
+        ids: &Ids,
+        vectors: &Vectors<'_>,
+        attributes: Option<&RecordBatch>,
+    ) -> Result<()> {
+        write::check_upsert(self, ids, vectors, attributes)
     }
 
     /// [`upsert`](Self::upsert) of points that expire after this long, as if they were deleted
@@ -345,6 +364,17 @@ impl Collection {
         progress: &Progress,
     ) -> Result<LoadReport> {
         load::load(self, batches, options, progress)
+    }
+
+    /// [`load`](Self::load) in place of all points that there are, in one step: a search sees the
+    /// old ones or the new ones. Exclusion sets stay. A call that fails leaves the old ones.
+    pub fn replace<E: std::error::Error + Send + Sync + 'static>(
+        &self,
+        batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
+        options: &LoadOptions,
+        progress: &Progress,
+    ) -> Result<LoadReport> {
+        load::replace(self, batches, options, progress)
     }
 
     /// Seals what is growing and merges the segments into one; waits.

@@ -180,8 +180,11 @@ impl<'a> Plan<'a> {
         plan
     }
 
-    /// Gives up where the time is over.
+    /// Gives up where the time is over, or somebody asked for it.
     pub(super) fn check_time(&self) -> Result<()> {
+        if let Some(stop) = &self.request.stop {
+            stop.check("search")?;
+        }
         match (self.deadline, self.request.timeout) {
             (Some(deadline), Some(timeout)) if Instant::now() >= deadline => {
                 let allowed_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);

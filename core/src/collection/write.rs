@@ -33,10 +33,7 @@ pub(super) fn upsert(
 ) -> Result<()> {
     let shared = &collection.shared;
     let rows = ids.len();
-    if vectors.rows() != rows {
-        let found = format!("{} vectors", vectors.rows());
-        return Err(Error::invalid("vectors", format!("{rows}, one an id"), found, ""));
-    }
+    check_row_count(vectors, rows)?;
     progress.begin(rows as u64);
     let given = attributes.is_some_and(|batch| batch.column_by_name(EXPIRES_AT).is_some());
     let config =
@@ -57,6 +54,33 @@ pub(super) fn upsert(
     }
     progress.advance(rows as u64);
     Ok(())
+}
+
+/// What [`upsert`] does before it writes.
+pub(super) fn check_upsert(
+    collection: &Collection,
+    ids: &Ids,
+    vectors: &Vectors<'_>,
+    attributes: Option<&RecordBatch>,
+) -> Result<()> {
+    let shared = &collection.shared;
+    let rows = ids.len();
+    check_row_count(vectors, rows)?;
+    shared.check_writable("upsert")?;
+    let given = attributes.is_some_and(|batch| batch.column_by_name(EXPIRES_AT).is_some());
+    let config = if given { shared.config_with_expiry("upsert")? } else { shared.config() };
+    let mut input = Input::new(&config);
+    input.ids(ids)?;
+    input.vectors("vectors", vectors)?;
+    input.attributes(&check_attributes(&config, attributes, rows)?, rows)
+}
+
+fn check_row_count(vectors: &Vectors<'_>, rows: usize) -> Result<()> {
+    if vectors.rows() == rows {
+        return Ok(());
+    }
+    let found = format!("{} vectors", vectors.rows());
+    Err(Error::invalid("vectors", format!("{rows}, one an id"), found, ""))
 }
 
 /// A column of the time at which these points expire.
