@@ -16,8 +16,12 @@ mod vectors;
     unused_qualifications,
     clippy::default_trait_access,
     clippy::doc_markdown,
+    clippy::too_many_lines,
     reason = "generated code"
 )]
 pub mod v1 {
     tonic::include_proto!("nearfield.v1");
 }
+
+/// The package `nearfield.v1` and what it imports, with comments: a serialised `FileDescriptorSet`.
+pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));

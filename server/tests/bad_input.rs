@@ -108,7 +108,7 @@ fn paths_are_checked() {
     fails(&["search", &plain, "--vector", "1,0"], 1, &["not a nearfield collection"]);
     fails(&["load", &plain, &dir.points("p.arrow")], 1, &["not a nearfield collection"]);
     fails(&["serve", &plain], 1, &["not a nearfield collection"]);
-    fails(&["serve", "--data", &plain], 1, &["plain", "none"]);
+    fails(&["serve", "--read-only", "--data", &plain], 1, &["plain", "none"]);
     assert_eq!(fs::read_dir(&plain).expect("a listing").count(), 0);
 }
 

@@ -29,7 +29,7 @@ mod verify;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use nearfield::{Collection, Mode, OpenOptions};
 
 use crate::output::Output;
@@ -75,19 +75,41 @@ enum Command {
     Verify(verify::Args),
     Bench(bench::Args),
     Demo(demo::Args),
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
+    Config(serve::config::ConfigArgs),
 }
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = match parse() {
+        Ok(parsed) => parsed,
+        Err(error) => return error.report(),
+    };
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return error::report_usage(&error, &command_given()),
     };
-    match run(&cli) {
+    match run(&cli, &matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }
+}
+
+type Parsed = std::result::Result<(Cli, ArgMatches), clap::Error>;
+
+/// The arguments, with what a file of settings says where they name one.
+fn parse() -> Result<Parsed> {
+    let mut matches = match Cli::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some(command) = serve::config::with_file(Cli::command(), &matches)? {
+        matches = match command.try_get_matches() {
+            Ok(matches) => matches,
+            Err(error) => return Ok(Err(error)),
+        };
+    }
+    Ok(Cli::from_arg_matches(&matches).map(|cli| (cli, matches)))
 }
 
 /// The command as far as it was given, e.g. `nearfield search`.
@@ -100,7 +122,7 @@ fn command_given() -> String {
     }
 }
 
-fn run(cli: &Cli) -> Result<()> {
+fn run(cli: &Cli, matches: &ArgMatches) -> Result<()> {
     let out = Output::new(cli.json);
     match &cli.command {
         Command::Create(args) => create::run(args, &out),
@@ -122,6 +144,9 @@ fn run(cli: &Cli) -> Result<()> {
         Command::Bench(args) => bench::run(args, &out),
         Command::Demo(args) => demo::run(args, out),
         Command::Serve(args) => serve::run(args, &out),
+        Command::Config(args) => {
+            serve::config::run(args, serve::config::settings_of(matches), &out)
+        }
     }
 }
 

@@ -2,57 +2,125 @@
 
 use std::sync::Arc;
 
-use nearfield::Collection;
+use nearfield::{Interests, Result as CoreResult, SearchRequest as Asked, SearchResults, Vectors};
 use tonic::{Request, Response, Status};
 
-use super::convert::{self, Search as Parts};
+use super::backend::Backend;
+use super::caller::Scope;
+use super::catalog::Served;
+use super::convert::{conditions, counts, examples, hits, ids, many, single};
 use super::status::status;
-use super::{Collections, Pool};
 use crate::v1::search_service_server::SearchService;
-use crate::v1::{SearchRequest, SearchResponse};
+use crate::v1::{
+    Hits, RecommendRequest, RecommendResponse, SearchBatchRequest, SearchBatchResponse,
+    SearchIdsRequest, SearchIdsResponse, SearchInterestsRequest, SearchInterestsResponse,
+    SearchRequest, SearchResponse,
+};
 
-/// Answers searches from open collections.
+/// Answers searches.
 #[derive(Debug)]
-pub struct Search {
-    collections: Collections,
-    pool: Pool,
+pub struct Search(pub Backend);
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// The library's part of a call.
+fn core<T>(result: CoreResult<T>) -> Result<T, Status> {
+    result.map_err(|error| status(&error))
 }
 
-impl Search {
-    /// A service over these collections, whose searches run in `pool`.
-    pub fn new(collections: Collections, pool: Pool) -> Self {
-        Self { collections, pool }
-    }
+/// Searches, and turns what is found into a message.
+fn find(
+    backend: &Backend,
+    served: &Served,
+    search: impl FnOnce() -> CoreResult<SearchResults>,
+) -> Result<(SearchResults, Hits), Status> {
+    let results = core(backend.timed("search", search))?;
+    backend.metrics.searched(&served.name, &results.counters);
+    let found = backend.timed("encode", || hits(&results));
+    Ok((results, found))
+}
 
-    /// A collection by its name; the ending `.nf` of its directory may be given or left out.
-    fn collection(&self, name: &str) -> Result<Arc<Collection>, Status> {
-        let known = name.strip_suffix(".nf").unwrap_or(name);
-        self.collections.get(known).cloned().ok_or_else(|| {
-            let names: Vec<_> = self.collections.keys().map(String::as_str).collect();
-            let names = names.join(", ");
-            Status::not_found(format!(
-                "collection: expected one of those served ({names}), found {name:?}"
-            ))
-        })
-    }
+/// Searches with vectors, of which some are searched with again, exactly, to measure recall.
+fn find_vectors(
+    backend: &Backend,
+    served: &Arc<Served>,
+    queries: &Vectors<'static>,
+    asked: &Asked,
+) -> Result<(SearchResults, Hits), Status> {
+    let found = find(backend, served, || served.collection.search(queries, asked))?;
+    backend.sampler.offer(served, queries, asked, &found.0);
+    Ok(found)
 }
 
 #[tonic::async_trait]
 impl SearchService for Search {
-    async fn search(
-        &self,
-        request: Request<SearchRequest>,
-    ) -> Result<Response<SearchResponse>, Status> {
-        let request = request.into_inner();
-        let collection = self.collection(&request.collection)?;
-        let answer = self.pool.run(move || answer(&collection, request)).await?;
-        answer.map(Response::new)
+    async fn search(&self, request: Request<SearchRequest>) -> Answer<SearchResponse> {
+        let run = |backend: &Backend, call: &_, served: &Arc<Served>, message: SearchRequest| {
+            let config = served.collection.config();
+            let query = core(single("vector", message.vector, config.dim))?;
+            let asked = backend.asked(call, message.options, &config, 1)?;
+            let (_, hits) = find_vectors(backend, served, &query, &asked)?;
+            Ok(SearchResponse { hits: Some(hits) })
+        };
+        self.0.run(&self.0.reads, Scope::Read, request, run).await
     }
-}
 
-fn answer(collection: &Collection, request: SearchRequest) -> Result<SearchResponse, Status> {
-    let Parts { query, request } =
-        convert::request(request, &collection.config()).map_err(|error| status(&error))?;
-    let results = collection.search(&query, &request).map_err(|error| status(&error))?;
-    Ok(convert::response(&results))
+    async fn search_batch(
+        &self,
+        request: Request<SearchBatchRequest>,
+    ) -> Answer<SearchBatchResponse> {
+        let run = |backend: &Backend, call: &_, served: &Arc<Served>, m: SearchBatchRequest| {
+            let config = served.collection.config();
+            let queries = core(many("vectors", m.vectors, config.dim))?;
+            let mut asked = backend.asked(call, m.options, &config, queries.rows())?;
+            asked.per_query = core(conditions(m.per_query, &config))?;
+            let (results, hits) = find_vectors(backend, served, &queries, &asked)?;
+            Ok(SearchBatchResponse { counts: counts(&results), hits: Some(hits) })
+        };
+        self.0.run(&self.0.reads, Scope::Read, request, run).await
+    }
+
+    async fn search_ids(&self, request: Request<SearchIdsRequest>) -> Answer<SearchIdsResponse> {
+        let run = |backend: &Backend, call: &_, served: &Arc<Served>, m: SearchIdsRequest| {
+            let config = served.collection.config();
+            let ids = core(ids("ids", m.ids, config.id_type))?;
+            let mut asked = backend.asked(call, m.options, &config, ids.len())?;
+            asked.per_query = core(conditions(m.per_query, &config))?;
+            let search = || served.collection.search_ids(&ids, &asked);
+            let (results, hits) = find(backend, served, search)?;
+            Ok(SearchIdsResponse { counts: counts(&results), hits: Some(hits) })
+        };
+        self.0.run(&self.0.reads, Scope::Read, request, run).await
+    }
+
+    async fn recommend(&self, request: Request<RecommendRequest>) -> Answer<RecommendResponse> {
+        let run = |backend: &Backend, call: &_, served: &Arc<Served>, m: RecommendRequest| {
+            let config = served.collection.config();
+            let positive = core(examples("positive", m.positive, &config))?;
+            let negative = core(examples("negative", m.negative, &config))?;
+            let asked = backend.asked(call, m.options, &config, 1)?;
+            let (positive, negative) = (positive.as_examples(), negative.as_examples());
+            let search = || served.collection.recommend(positive, Some(negative), &asked);
+            let (_, hits) = find(backend, served, search)?;
+            Ok(RecommendResponse { hits: Some(hits) })
+        };
+        self.0.run(&self.0.reads, Scope::Read, request, run).await
+    }
+
+    async fn search_interests(
+        &self,
+        request: Request<SearchInterestsRequest>,
+    ) -> Answer<SearchInterestsResponse> {
+        let run = |backend: &Backend, call: &_, served: &Arc<Served>, m: SearchInterestsRequest| {
+            let config = served.collection.config();
+            let vectors = core(many("vectors", m.vectors, config.dim))?;
+            let asked = backend.asked(call, m.options, &config, 1)?;
+            let quotas = m.quotas.into_iter().map(|quota| quota as usize).collect();
+            let interests = Interests { weights: m.weights, quotas };
+            let search = || served.collection.search_interests(&vectors, &interests, &asked);
+            let (_, hits) = find(backend, served, search)?;
+            Ok(SearchInterestsResponse { hits: Some(hits) })
+        };
+        self.0.run(&self.0.reads, Scope::Read, request, run).await
+    }
 }

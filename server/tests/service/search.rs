@@ -1,166 +1,143 @@
-//! The service over a real connection: answers, errors, health, the end.
+//! Searches: answers, defaults, every form of a request, errors.
 
-use std::net::TcpListener;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nearfield::{Collection, OpenOptions};
-use nearfield_server::service::{Collections, serve};
-use nearfield_server::v1::point_id::Kind;
-use nearfield_server::v1::search_request::Effort;
-use nearfield_server::v1::search_service_client::SearchServiceClient;
+use nearfield_server::v1::column::Values;
+use nearfield_server::v1::examples;
+use nearfield_server::v1::search_options::Effort;
 use nearfield_server::v1::vector::Data;
 use nearfield_server::v1::{
-    Decay, FloatList, PointId, SearchRequest, SearchResponse, Vector, value,
+    Boost, Conditions, Decay, Examples, FloatList, RecommendRequest, SearchBatchRequest,
+    SearchIdsRequest, SearchInterestsRequest, SearchOptions, SearchRequest, Vector, Vectors,
+    vectors,
 };
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-use tonic::transport::Channel;
-use tonic::{Code, Status};
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
+use prost_types::FieldMask;
+use tonic::{Code, Request};
 
-use crate::support::{Dir, NEWEST_MS};
+use super::running::{Server, asked, floats, ids, numbers, refused, strings};
+use crate::support::NEWEST_MS;
 
-const SERVICE: &str = "nearfield.v1.SearchService";
-
-/// The four points, served until it is stopped.
-struct Server {
-    channel: Channel,
-    stop: oneshot::Sender<()>,
-    ended: JoinHandle<()>,
-    _dir: Dir,
+fn matrix(values: &[f32]) -> Vectors {
+    Vectors { data: Some(vectors::Data::Floats(FloatList { values: values.to_vec() })) }
 }
 
-impl Server {
-    async fn start() -> Self {
-        let dir = Dir::new();
-        let path = dir.collection("points.nf");
-        let collection = Collection::open(path, OpenOptions::default()).expect("opened");
-        let collections = Collections::from([("points".to_owned(), Arc::new(collection))]);
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = format!("http://{}", listener.local_addr().expect("an address"));
-        let (stop, stopped) = oneshot::channel();
-        let ended = tokio::spawn(async move {
-            let stop = async {
-                let _ = stopped.await;
-            };
-            serve(listener, collections, stop).await.expect("served");
-        });
-        let channel = Channel::from_shared(address).expect("a URI").connect().await;
-        Self { channel: channel.expect("connected"), stop, ended, _dir: dir }
-    }
-
-    async fn search(&self, request: SearchRequest) -> Result<SearchResponse, Status> {
-        let mut client = SearchServiceClient::new(self.channel.clone());
-        client.search(request).await.map(tonic::Response::into_inner)
-    }
-
-    async fn refuses(&self, request: SearchRequest, code: Code, words: &[&str]) {
-        let status = self.search(request).await.expect_err("refused");
-        assert_eq!(status.code(), code, "{status:?}");
-        for word in words {
-            assert!(status.message().contains(word), "{word:?} is not in {status:?}");
-        }
-    }
+#[expect(clippy::unnecessary_wraps, reason = "as the fields take it")]
+fn mask(paths: &[&str]) -> Option<FieldMask> {
+    Some(FieldMask { paths: paths.iter().map(ToString::to_string).collect() })
 }
 
-fn floats(values: &[f32]) -> Vector {
-    Vector { data: Some(Data::Floats(FloatList { values: values.to_vec() })) }
-}
-
-fn request(vector: impl Into<Option<Vector>>) -> SearchRequest {
-    SearchRequest { collection: "points".into(), vector: vector.into(), ..SearchRequest::default() }
-}
-
-fn east() -> SearchRequest {
-    request(floats(&[1.0, 0.0]))
-}
-
-fn text(id: &str) -> PointId {
-    PointId { kind: Some(Kind::Str(id.into())) }
-}
-
-fn ids(response: &SearchResponse) -> Vec<&str> {
-    let ids = response.hits.iter().map(|hit| match hit.id.as_ref()?.kind.as_ref()? {
-        Kind::Str(id) => Some(id.as_str()),
-        Kind::U64(_) => None,
-    });
-    ids.map(|id| id.expect("a string id")).collect()
+fn top(k: u32) -> SearchOptions {
+    SearchOptions { k: Some(k), ..SearchOptions::default() }
 }
 
 #[tokio::test]
 async fn answers_hold_what_was_asked_for() {
     let server = Server::start().await;
-    let found = server
-        .search(SearchRequest {
-            with_attributes: vec!["group".into(), "score".into(), "created_utc".into()],
-            with_vectors: true,
-            effort: Some(Effort::Exact(true)),
-            k: Some(2),
-            ..east()
-        })
-        .await
-        .expect("found");
-    assert_eq!(ids(&found), ["east", "near"]);
-    let first = &found.hits[0];
-    assert!((first.similarity - 1.0).abs() < 1e-6 && first.distance.abs() < 1e-6);
-    assert!((first.score - first.similarity).abs() < 1e-12);
-    assert_eq!(first.vector, [1.0, 0.0]);
-    let attribute = |name: &str| first.attributes[name].kind.clone().expect("a value");
-    assert_eq!(attribute("group"), value::Kind::StringValue("a".into()));
-    assert_eq!(attribute("score"), value::Kind::IntValue(1));
-    let newest = prost_types::Timestamp { seconds: NEWEST_MS / 1000, nanos: 0 };
-    assert_eq!(attribute("created_utc"), value::Kind::TimestampValue(newest));
+    let options = SearchOptions {
+        with_attributes: mask(&["group", "score", "created_utc"]),
+        with_vectors: true,
+        effort: Some(Effort::Exact(true)),
+        ..top(2)
+    };
+    let found = server.search(asked(options)).await.expect("found");
+    assert_eq!(strings(found.ids), ["east", "near"]);
+    assert!((found.similarities[0] - 1.0).abs() < 1e-6 && found.distances[0].abs() < 1e-6);
+    assert!((found.scores[0] - found.similarities[0]).abs() < 1e-12);
+    assert_eq!(found.vectors_f32_le[..8], [0, 0, 128, 63, 0, 0, 0, 0]);
+    assert_eq!(found.vectors_f32_le.len(), 16);
+    let columns = found.attributes.expect("attributes").columns;
+    let column = |name: &str| {
+        let column = columns.iter().find(|column| column.name == name).expect("a column");
+        column.values.clone().expect("values")
+    };
+    let Values::Strings(groups) = column("group") else { panic!("strings") };
+    assert_eq!(groups.values, ["a", "a"]);
+    let Values::Ints(scores) = column("score") else { panic!("integers") };
+    assert_eq!(scores.values, [1, -2]);
+    let Values::Timestamps(times) = column("created_utc") else { panic!("timestamps") };
+    assert_eq!(times.microseconds[0], NEWEST_MS * 1000);
+    let all = SearchOptions { with_attributes: mask(&["*"]), ..top(1) };
+    let found = server.search(asked(all)).await.expect("found");
+    assert_eq!(found.attributes.expect("attributes").columns.len(), 3);
 }
 
 #[tokio::test]
 async fn every_form_of_a_vector_is_the_same_query() {
     let server = Server::start().await;
-    let packed = |data| request(Vector { data: Some(data) });
-    let f32_le = [0.5f32, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+    let search = async |data| {
+        let vector = Some(Vector { data: Some(data) });
+        let request = SearchRequest { vector, ..asked(SearchOptions::default()) };
+        server.search(request).await.expect("found")
+    };
+    let f32_le = [0.5f32, 1.0].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
     // One half and one as 16-bit floats.
-    let f16_le = [0x3800u16, 0x3c00].iter().flat_map(|x| x.to_le_bytes()).collect();
-    let plain = server.search(request(floats(&[0.5, 1.0]))).await.expect("found");
-    assert_eq!(ids(&plain), ["north", "far", "near", "east"]);
-    for data in [Data::F32Le(f32_le), Data::F16Le(f16_le)] {
-        assert_eq!(server.search(packed(data)).await.expect("found"), plain);
+    let f16_le = [0x3800u16, 0x3c00].iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<_>>();
+    let plain = search(Data::Floats(FloatList { values: vec![0.5, 1.0] })).await;
+    assert_eq!(strings(plain.ids.clone()), ["north", "far", "near", "east"]);
+    for data in [Data::F32Le(f32_le.into()), Data::F16Le(f16_le.into())] {
+        assert_eq!(search(data).await, plain);
     }
 }
 
 #[tokio::test]
 async fn defaults_are_those_of_the_library() {
     let server = Server::start().await;
-    let found = server.search(east()).await.expect("found");
-    assert_eq!(ids(&found), ["east", "near", "far", "north"]);
-    assert!(found.hits.iter().all(|hit| hit.attributes.is_empty() && hit.vector.is_empty()));
+    let found = server.search(asked(SearchOptions::default())).await.expect("found");
+    assert_eq!(strings(found.ids.clone()), ["east", "near", "far", "north"]);
+    assert!(found.attributes.is_none() && found.vectors_f32_le.is_empty());
+    let bare = SearchRequest { options: None, ..asked(SearchOptions::default()) };
+    assert_eq!(server.search(bare).await.expect("found"), found);
     for effort in [Effort::Recall(0.9), Effort::Ef(1), Effort::Exact(false)] {
-        let asked = SearchRequest { effort: Some(effort), ..east() };
-        assert_eq!(server.search(asked).await.expect("found"), found);
+        let options = SearchOptions { effort: Some(effort), ..SearchOptions::default() };
+        assert_eq!(server.search(asked(options)).await.expect("found"), found);
     }
-    let suffixed = SearchRequest { collection: "points.nf".into(), ..east() };
+    let suffixed =
+        SearchRequest { collection: "points.nf".into(), ..asked(SearchOptions::default()) };
     assert_eq!(server.search(suffixed).await.expect("found"), found);
-    let space = SearchRequest { space: Some("compass@1".into()), ..east() };
-    assert_eq!(server.search(space).await.expect("found"), found);
+    let space = SearchOptions { space: Some("compass@1".into()), ..SearchOptions::default() };
+    assert_eq!(server.search(asked(space)).await.expect("found"), found);
 }
 
 #[tokio::test]
-async fn exclusions_caps_and_decay_hold() {
+async fn every_option_means_what_it_means_in_the_library() {
     let server = Server::start().await;
-    let without = SearchRequest { exclude: vec![text("east"), text("unknown")], ..east() };
-    assert_eq!(ids(&server.search(without).await.expect("found")), ["near", "far", "north"]);
-    let capped = SearchRequest { group_by: Some("group".into()), max_per_group: Some(1), ..east() };
-    assert_eq!(ids(&server.search(capped).await.expect("found")), ["east", "far"]);
+    let cases: [(SearchOptions, &[&str]); 6] = [
+        (
+            SearchOptions { exclude: Some(ids(&["east", "unknown"])), ..Default::default() },
+            &["near", "far", "north"],
+        ),
+        (
+            SearchOptions {
+                group_by: Some("group".into()),
+                max_per_group: Some(1),
+                ..Default::default()
+            },
+            &["east", "far"],
+        ),
+        (
+            SearchOptions { r#where: Some("score > 1".into()), ..Default::default() },
+            &["far", "north"],
+        ),
+        (SearchOptions { min_score: Some(0.97), ..Default::default() }, &["east", "near"]),
+        (
+            SearchOptions {
+                boosts: vec![Boost { column: "score".into(), weight: Some(9.0), scale: 2 }],
+                ..Default::default()
+            },
+            &["north", "far", "east", "near"],
+        ),
+        (SearchOptions { exclude_sets: vec!["never written".into()], ..top(1) }, &["east"]),
+    ];
+    for (options, expected) in cases {
+        assert_eq!(server.found(options).await, expected);
+    }
     let fresh = SearchRequest {
-        decay: Some(decay("created_utc")),
-        k: Some(1),
-        ..request(floats(&[0.0, 1.0]))
+        vector: Some(floats(&[0.0, 1.0])),
+        ..asked(SearchOptions { decay: Some(decay("created_utc")), ..top(1) })
     };
     let found = server.search(fresh).await.expect("found");
-    assert_eq!(ids(&found), ["east"]);
-    assert!((found.hits[0].score - 1.0).abs() < 1e-6 && found.hits[0].similarity.abs() < 1e-6);
+    assert_eq!(strings(found.ids), ["east"]);
+    assert!((found.scores[0] - 1.0).abs() < 1e-6 && found.similarities[0].abs() < 1e-6);
 }
 
 /// A weight of 1, gone after an hour, from the moment of the newest point.
@@ -174,98 +151,175 @@ fn decay(column: &str) -> Decay {
 }
 
 #[tokio::test]
-async fn bad_requests_are_never_internal() {
+async fn a_row_of_a_batch_is_the_same_single_search() {
     let server = Server::start().await;
-    let unknown = SearchRequest { collection: "posts".into(), ..east() };
-    server.refuses(unknown, Code::NotFound, &["points", "posts"]).await;
-    let number = PointId { kind: Some(Kind::U64(7)) };
-    let nothing = PointId { kind: None };
-    let half = Vector { data: Some(Data::F32Le(vec![0; 7])) };
-    let late = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
-    let cases: [(SearchRequest, &[&str]); 20] = [
-        (request(None), &["vector"]),
-        (request(Vector { data: None }), &["vector"]),
-        (request(half), &["f32_le", "7 bytes"]),
-        (request(floats(&[1.0])), &["dimension 2", "1"]),
-        (request(floats(&[])), &["dimension 2", "0"]),
-        (request(floats(&[1.0, f32::NAN])), &["NaN"]),
-        (request(floats(&[0.0, 0.0])), &["zero"]),
-        (SearchRequest { k: Some(0), ..east() }, &["k", "1 to 10000"]),
-        (SearchRequest { k: Some(u32::MAX), ..east() }, &["k", "1 to 10000"]),
-        (SearchRequest { effort: Some(Effort::Recall(1.0)), ..east() }, &["recall"]),
-        (SearchRequest { effort: Some(Effort::Recall(f32::NAN)), ..east() }, &["recall"]),
-        (SearchRequest { effort: Some(Effort::Ef(0)), ..east() }, &["ef"]),
-        (SearchRequest { exclude: vec![text("a"), number], ..east() }, &["exclude, row 1", "u64"]),
-        (SearchRequest { exclude: vec![nothing], ..east() }, &["exclude, row 0"]),
-        (SearchRequest { group_by: Some("group".into()), ..east() }, &["max_per_group"]),
-        (SearchRequest { max_per_group: Some(1), ..east() }, &["group_by"]),
-        (SearchRequest { with_attributes: vec!["titel".into()], ..east() }, &["titel"]),
-        (SearchRequest { decay: Some(decay("titel")), ..east() }, &["titel"]),
-        (SearchRequest { space: Some("other@1".into()), ..east() }, &["compass@1", "other@1"]),
-        (
-            SearchRequest {
-                decay: Some(Decay { origin: Some(late), ..decay("created_utc") }),
-                ..east()
-            },
-            &["decay.origin"],
-        ),
-    ];
-    for (request, words) in cases {
-        server.refuses(request, Code::InvalidArgument, words).await;
+    let queries = [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]];
+    let options = SearchOptions { with_vectors: true, ..top(3) };
+    let request = SearchBatchRequest {
+        collection: "points".into(),
+        vectors: Some(matrix(queries.as_flattened())),
+        options: Some(options.clone()),
+        per_query: Vec::new(),
+    };
+    let batch = server.searches().search_batch(request.clone()).await.expect("found").into_inner();
+    assert_eq!(batch.counts, [3, 3, 3]);
+    let hits = batch.hits.expect("hits");
+    for (row, query) in queries.iter().enumerate() {
+        let single = SearchRequest { vector: Some(floats(query)), ..asked(options.clone()) };
+        let single = server.search(single).await.expect("found");
+        let part = row * 3..row * 3 + 3;
+        assert_eq!(strings(hits.ids.clone())[part.clone()], strings(single.ids));
+        assert_eq!(hits.scores[part.clone()], single.scores);
+        assert_eq!(hits.vectors_f32_le[part.start * 8..part.end * 8], single.vectors_f32_le);
     }
-    let decay = Decay { half_life: None, ..decay("created_utc") };
-    let request = SearchRequest { decay: Some(decay), ..east() };
-    server.refuses(request, Code::InvalidArgument, &["half_life"]).await;
-    assert_eq!(server.search(east()).await.expect("found").hits.len(), 4);
+    let without = |name: &str| Conditions { exclude: Some(ids(&[name])), ..Default::default() };
+    let filtered = Conditions { r#where: Some("score = 4".into()), ..Default::default() };
+    let per_query = vec![without("east"), without("north"), filtered];
+    let request = SearchBatchRequest { per_query, options: Some(top(1)), ..request };
+    let batch = server.searches().search_batch(request.clone()).await.expect("found").into_inner();
+    assert_eq!(strings(batch.hits.expect("hits").ids), ["near", "far", "north"]);
+    let short = SearchBatchRequest { per_query: vec![without("east")], ..request.clone() };
+    let answer = server.searches().search_batch(short).await;
+    refused(answer, Code::InvalidArgument, &["per_query"]);
+    let none = SearchBatchRequest { vectors: None, per_query: Vec::new(), ..request };
+    let batch = server.searches().search_batch(none).await.expect("found").into_inner();
+    assert!(batch.counts.is_empty());
 }
 
 #[tokio::test]
-async fn health_is_per_service_and_stops_are_graceful() {
+async fn points_and_interests_are_searched_with() {
     let server = Server::start().await;
-    let mut health = HealthClient::new(server.channel.clone());
-    for service in ["", SERVICE] {
-        let asked = HealthCheckRequest { service: service.into() };
-        let answer = health.check(asked).await.expect("an answer").into_inner();
-        assert_eq!(answer.status(), ServingStatus::Serving);
-    }
-    let asked = HealthCheckRequest { service: "nearfield.v1.Nothing".into() };
-    assert_eq!(health.check(asked).await.expect_err("unknown").code(), Code::NotFound);
-    let asked = HealthCheckRequest { service: SERVICE.into() };
-    let mut watch = health.watch(asked).await.expect("a stream").into_inner();
-    let mut next = async || watch.message().await.expect("a message").map(|m| m.status());
-    assert_eq!(next().await, Some(ServingStatus::Serving));
-    server.stop.send(()).expect("it still runs");
-    assert_eq!(next().await, Some(ServingStatus::NotServing));
-    drop((watch, health, server.channel));
-    let ended = tokio::time::timeout(Duration::from_secs(5), server.ended).await;
-    ended.expect("in time").expect("without a panic");
+    let like = SearchIdsRequest {
+        collection: "points".into(),
+        ids: Some(ids(&["east", "north"])),
+        options: Some(top(1)),
+        per_query: Vec::new(),
+    };
+    let found = server.searches().search_ids(like.clone()).await.expect("found").into_inner();
+    assert_eq!(strings(found.hits.expect("hits").ids), ["near", "far"]);
+    let unknown = SearchIdsRequest { ids: Some(ids(&["east", "nowhere"])), ..like };
+    refused(server.searches().search_ids(unknown).await, Code::NotFound, &["nowhere"]);
+    let by_ids = |names: &[&str]| Some(Examples { kind: Some(examples::Kind::Ids(ids(names))) });
+    let recommend = RecommendRequest {
+        collection: "points".into(),
+        positive: by_ids(&["near"]),
+        negative: by_ids(&["north"]),
+        options: Some(top(1)),
+    };
+    let found = server.searches().recommend(recommend.clone()).await.expect("found").into_inner();
+    assert_eq!(strings(found.hits.expect("hits").ids), ["east"]);
+    let vectors = Examples { kind: Some(examples::Kind::Vectors(matrix(&[0.0, 1.0]))) };
+    let by_vector =
+        RecommendRequest { positive: Some(vectors), negative: None, ..recommend.clone() };
+    let found = server.searches().recommend(by_vector).await.expect("found").into_inner();
+    assert_eq!(strings(found.hits.expect("hits").ids), ["north"]);
+    let nothing = RecommendRequest { positive: None, ..recommend };
+    let answer = server.searches().recommend(nothing).await;
+    refused(answer, Code::InvalidArgument, &["positive"]);
+    let interests = SearchInterestsRequest {
+        collection: "points".into(),
+        vectors: Some(matrix(&[1.0, 0.0, 0.0, 1.0])),
+        weights: vec![3.0, 1.0],
+        quotas: vec![1, 1],
+        options: Some(top(2)),
+    };
+    let found = server.searches().search_interests(interests.clone()).await.expect("found");
+    assert_eq!(strings(found.into_inner().hits.expect("hits").ids), ["east", "north"]);
+    let uneven = SearchInterestsRequest { weights: vec![1.0], ..interests };
+    refused(server.searches().search_interests(uneven).await, Code::InvalidArgument, &["weights"]);
 }
 
-#[test]
-fn the_command_serves_what_the_command_loaded() {
-    let dir = Dir::new();
-    dir.collection("points.nf");
-    std::fs::create_dir(dir.path("no-collection")).expect("a directory");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_nearfield"))
-        .args(["serve", "--data", dir.path(".").to_str().expect("UTF-8"), "--json"])
-        .args(["--addr", "127.0.0.1:0"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the binary runs");
-    let stdout = child.stdout.take().expect("a pipe");
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).expect("a line");
-    let served: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-    assert_eq!(served["collections"][0]["name"], "points");
-    assert_eq!(served["collections"].as_array().map(Vec::len), Some(1));
-    let address = format!("http://{}", served["addr"].as_str().expect("an address"));
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let found = runtime.block_on(async {
-        let mut client = SearchServiceClient::connect(address).await.expect("connected");
-        client.search(east()).await.expect("found").into_inner()
-    });
-    assert_eq!(ids(&found), ["east", "near", "far", "north"]);
-    let killed = Command::new("kill").arg(child.id().to_string()).status().expect("a signal");
-    assert!(killed.success());
-    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+#[tokio::test]
+async fn bad_requests_are_never_internal() {
+    let server = Server::start().await;
+    let unknown = SearchRequest { collection: "posts".into(), ..asked(SearchOptions::default()) };
+    refused(server.search(unknown).await, Code::NotFound, &["points", "posts"]);
+    let vector =
+        |vector: Option<Vector>| SearchRequest { vector, ..asked(SearchOptions::default()) };
+    let half = Vector { data: Some(Data::F32Le(vec![0; 7].into())) };
+    let vectors: [(SearchRequest, &[&str]); 8] = [
+        (vector(None), &["vector"]),
+        (vector(Some(Vector { data: None })), &["vector"]),
+        (vector(Some(half)), &["f32_le", "7 bytes"]),
+        (vector(Some(floats(&[1.0]))), &["dimension 2", "1"]),
+        (vector(Some(floats(&[]))), &["dimension 2", "0"]),
+        (vector(Some(floats(&[1.0, f32::NAN]))), &["NaN"]),
+        (vector(Some(floats(&[f32::INFINITY, 0.0]))), &["inf"]),
+        (vector(Some(floats(&[0.0, 0.0]))), &["zero"]),
+    ];
+    for (request, words) in vectors {
+        refused(server.search(request).await, Code::InvalidArgument, words);
+    }
+    let late = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
+    let past = prost_types::Duration { seconds: -1, nanos: 0 };
+    let effort = |effort| SearchOptions { effort: Some(effort), ..Default::default() };
+    let dated = |decay| SearchOptions { decay: Some(decay), ..Default::default() };
+    let boosted = |column: &str, weight, scale| SearchOptions {
+        boosts: vec![Boost { column: column.into(), weight: Some(weight), scale }],
+        ..Default::default()
+    };
+    let filter = |text: &str| SearchOptions { r#where: Some(text.into()), ..Default::default() };
+    let deep = format!("{}score > 1{}", "(".repeat(200), ")".repeat(200));
+    let cases: Vec<(SearchOptions, &[&str])> = vec![
+        (top(0), &["k", "1 to 10000"]),
+        (top(u32::MAX), &["k", "1 to 10000"]),
+        (effort(Effort::Recall(1.0)), &["recall"]),
+        (effort(Effort::Recall(f32::NAN)), &["recall"]),
+        (effort(Effort::Ef(0)), &["ef"]),
+        (effort(Effort::Ef(u32::MAX)), &["ef"]),
+        (SearchOptions { exclude: Some(numbers(&[1])), ..Default::default() }, &["exclude", "u64"]),
+        (SearchOptions { group_by: Some("group".into()), ..top(1) }, &["max_per_group"]),
+        (SearchOptions { max_per_group: Some(1), ..top(1) }, &["group_by"]),
+        (SearchOptions { group_by: Some("x".into()), max_per_group: Some(1), ..top(1) }, &["x"]),
+        (
+            SearchOptions { group_by: Some("group".into()), max_per_group: Some(0), ..top(1) },
+            &["max_per_group"],
+        ),
+        (SearchOptions { with_attributes: mask(&["titel"]), ..top(1) }, &["titel"]),
+        (dated(decay("titel")), &["titel"]),
+        (dated(Decay { origin: Some(late), ..decay("created_utc") }), &["decay.origin"]),
+        (dated(Decay { half_life: None, ..decay("created_utc") }), &["half_life"]),
+        (dated(Decay { half_life: Some(past), ..decay("created_utc") }), &["half_life"]),
+        (dated(Decay { weight: Some(-1.0), ..decay("created_utc") }), &["weight"]),
+        (boosted("titel", 1.0, 0), &["titel"]),
+        (boosted("group", 1.0, 0), &["group"]),
+        (boosted("score", f64::NAN, 0), &["weight"]),
+        (boosted("score", 1.0, 77), &["scale", "77"]),
+        (SearchOptions { space: Some("other@1".into()), ..top(1) }, &["compass@1", "other@1"]),
+        (SearchOptions { space: Some("other".into()), ..top(1) }, &["name@version"]),
+        (SearchOptions { min_score: Some(f64::NAN), ..top(1) }, &["min_score"]),
+        (SearchOptions { timeout: Some(past), ..top(1) }, &["timeout"]),
+        (SearchOptions { threads: Some(0), ..top(1) }, &["threads"]),
+        (filter("scor > 1"), &["scor", "score"]),
+        (filter("score >"), &["filter"]),
+        (filter(""), &["filter"]),
+        (filter("group = 1"), &["group"]),
+        (filter(&deep), &["filter"]),
+        (filter("score > 1; DROP TABLE points"), &["filter"]),
+    ];
+    for (options, words) in cases {
+        refused(server.search(asked(options)).await, Code::InvalidArgument, words);
+    }
+    assert_eq!(server.found(SearchOptions::default()).await.len(), 4);
+}
+
+#[tokio::test]
+async fn deadlines_reach_the_search() {
+    let server = Server::start().await;
+    let mut request = Request::new(asked(SearchOptions::default()));
+    request.set_timeout(Duration::from_nanos(1));
+    let began = Instant::now();
+    let status = server.searches().search(request).await.expect_err("too late");
+    assert!(matches!(status.code(), Code::DeadlineExceeded | Code::Cancelled), "{status:?}");
+    assert!(began.elapsed() < Duration::from_secs(1));
+    let none = prost_types::Duration { seconds: 0, nanos: 1 };
+    let options = SearchOptions { timeout: Some(none), ..SearchOptions::default() };
+    refused(server.search(asked(options)).await, Code::DeadlineExceeded, &["timeout"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_sent_is_not_looked_for() {
+    let server = Server::with(|setup| setup.limits.answer_bytes = 1000).await;
+    assert_eq!(server.found(top(10)).await.len(), 4);
+    refused(server.search(asked(top(1000))).await, Code::ResourceExhausted, &["1000 bytes"]);
 }

@@ -1,82 +1,105 @@
-//! `nearfield serve`: collections over gRPC, on this machine only.
+//! `nearfield serve`: collections over gRPC.
 
-use std::fs;
+pub mod config;
+mod log;
+mod settings;
+
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use nearfield::Collection;
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Error, Result, open};
+use super::{Error, Result};
 use crate::output::{Layout, Output};
-use crate::service::{self, Collections};
+use crate::service::{self, Catalog, Setup, Tls, Tokens};
+pub use settings::Settings;
 
 const EXAMPLE: &str = "\
 Example:
   nearfield serve posts.nf communities.nf
   nearfield serve --data /var/lib/nearfield --addr 127.0.0.1:50051
+  nearfield serve --data DIR --addr 0.0.0.0:50051 --tls-cert a.pem --tls-key a.key --tokens tokens
 
-Answers nearfield.v1.SearchService.Search and grpc.health.v1. A collection is called as its
-directory is, without an ending of .nf; it is served as it was when the server started. SIGTERM
-and Ctrl-C stop the server once running requests have finished.";
+A collection is called as its directory is, without an ending of .nf. Collections and aliases that
+appear in the data directory are served within a second. SIGTERM and Ctrl-C stop the server once
+calls under way have finished; SIGHUP reads certificates and tokens again. Every flag may be a
+variable NEARFIELD_... or a line of a TOML file, in that order: `nearfield config show`.";
 
-/// Serve collections over gRPC on this machine
+/// Serve collections over gRPC
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub struct Args {
     /// Directories of collections
-    #[arg(value_name = "PATH", required_unless_present = "data")]
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
-    /// A directory; every collection in it is served
-    #[arg(long, value_name = "DIR", conflicts_with = "paths")]
-    data: Option<PathBuf>,
-    /// Where to listen; port 0 takes any free one
-    #[arg(long, default_value = "127.0.0.1:50051", value_parser = loopback)]
-    addr: SocketAddr,
-}
-
-fn loopback(text: &str) -> std::result::Result<SocketAddr, String> {
-    let addr = text.to_socket_addrs().ok().and_then(|mut all| all.next());
-    match addr {
-        Some(addr) if addr.ip().is_loopback() => Ok(addr),
-        Some(_) => {
-            Err("expected a loopback address like 127.0.0.1:50051; any other needs TLS and \
-                        auth, which this version does not have"
-                .into())
-        }
-        None => Err("expected HOST:PORT, for example 127.0.0.1:50051".into()),
-    }
+    #[command(flatten)]
+    settings: Settings,
 }
 
 /// Runs the command; returns when the server was asked to stop and has stopped.
 pub fn run(args: &Args, out: &Output) -> Result<()> {
-    let collections = match &args.data {
-        Some(dir) => open_all(dir)?,
-        None => open_each(&args.paths)?,
-    };
-    let listener = TcpListener::bind(args.addr)
-        .map_err(Error::system(format!("{}: cannot listen", args.addr)))?;
-    let addr = listener.local_addr().map_err(Error::system("the listener's address"))?;
-    announce(addr, &collections, out)?;
+    let settings = &args.settings;
+    settings.check(&args.paths)?;
+    log::start(settings.log, settings.log_level);
+    let tokens = settings.tokens()?;
+    let tls = settings.tls()?;
+    let listener = bind(settings.addr)?;
+    let monitor = settings.metrics_addr.0.map(bind).transpose()?;
+    let catalog = Arc::new(Catalog::new(settings.catalog()));
+    if !args.paths.is_empty() {
+        catalog.serve_paths(&args.paths)?;
+    }
+    // Opened here, so that what is served can be said; the server looks again by itself.
+    catalog.scan().map_err(Error::system("cannot list the data directory"))?;
+    if settings.data.is_none() || settings.read_only {
+        settings.check_found(&catalog)?;
+    }
     let runtime = Runtime::new().map_err(Error::system("cannot start the server's threads"))?;
-    runtime.block_on(async {
-        let stop = stop_signal().map_err(Error::system("cannot wait for signals"))?;
-        service::serve(listener, collections, stop)
-            .await
-            .map_err(|error| Error::Failed(format!("{addr}: the server failed: {error}")))
-    })?;
+    // Before anybody knows that it is there: a signal that comes now is not lost.
+    let stop = {
+        let _entered = runtime.enter();
+        let unheard = Error::system("cannot wait for signals");
+        reload_on_hangup(tokens.clone(), tls.clone())
+            .and_then(|()| stop_signal())
+            .map_err(unheard)?
+    };
+    announce(&listener, monitor.as_ref(), &catalog, out)?;
+    let addr = settings.addr;
+    let setup = Setup {
+        monitor,
+        tokens,
+        tls,
+        limits: settings.limits(),
+        threads: settings.threads,
+        queue: settings.queue,
+        rescan: settings.rescan,
+        recall_share: settings.recall_share,
+        reflection: settings.reflection,
+        ..Setup::new(listener, catalog)
+    };
+    let served = runtime
+        .block_on(service::serve(setup, stop))
+        .map_err(|error| Error::Failed(format!("{addr}: the server failed: {error}")));
+    // A search that nobody waits for is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served?;
     if !out.is_json() {
         out.line("stopped")?;
     }
     Ok(())
 }
 
-/// Completes at the first SIGTERM or SIGINT; later ones end the process as usual.
+fn bind(addr: SocketAddr) -> Result<TcpListener> {
+    TcpListener::bind(addr).map_err(Error::system(format!("{addr}: cannot listen")))
+}
+
+/// Completes at the first SIGTERM or SIGINT; a second ends the process.
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     let mut term = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -85,6 +108,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
             _ = term.recv() => {}
             _ = interrupt.recv() => {}
         }
+        tracing::info!("stopping");
         tokio::spawn(async move {
             tokio::select! {
                 _ = term.recv() => {}
@@ -95,12 +119,42 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-fn announce(addr: SocketAddr, collections: &Collections, out: &Output) -> Result<()> {
+/// Reads tokens and certificates again at each SIGHUP; those that can't be used change nothing.
+fn reload_on_hangup(tokens: Option<Arc<Tokens>>, tls: Option<Arc<Tls>>) -> io::Result<()> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            let (tokens, tls) = (tokens.clone(), tls.clone());
+            let tokens = tokens.map_or(Ok(()), |tokens| tokens.reload());
+            let tls = tls.map_or(Ok(()), |tls| tls.reload());
+            match tokens.and(tls) {
+                Ok(()) => tracing::info!("tokens and certificates were read again"),
+                Err(error) => tracing::error!(error, "the old tokens or certificates stay"),
+            }
+        }
+    });
+    Ok(())
+}
+
+fn announce(
+    listener: &TcpListener,
+    monitor: Option<&TcpListener>,
+    catalog: &Catalog,
+    out: &Output,
+) -> Result<()> {
+    let addr = |listener: &TcpListener| {
+        listener.local_addr().map_err(Error::system("the listener's address"))
+    };
+    let (addr, monitor) = (addr(listener)?, monitor.map(addr).transpose()?);
+    let table = catalog.table();
+    let collections = table.collections.iter().map(|(name, served)| (name, &served.collection));
     if out.is_json() {
-        let served = collections.iter().map(|(name, collection)| {
+        let served = collections.map(|(name, collection)| {
             json!({ "name": name, "points": collection.len(), "dim": collection.config().dim })
         });
-        let line = json!({ "addr": addr.to_string(), "collections": served.collect::<Vec<_>>() });
+        let metrics = monitor.map(|addr| addr.to_string());
+        let served = served.collect::<Vec<_>>();
+        let line = json!({ "addr": addr.to_string(), "metrics": metrics, "collections": served });
         return Ok(out.json(&line)?);
     }
     let columns = [
@@ -108,85 +162,22 @@ fn announce(addr: SocketAddr, collections: &Collections, out: &Output) -> Result
         ("points", Layout::Right),
         ("dim", Layout::Right),
         ("metric", Layout::Left),
+        ("mode", Layout::Left),
     ];
-    let rows = collections.iter().map(|(name, collection)| {
+    let rows = collections.map(|(name, collection)| {
         let config = collection.config();
-        let points = collection.len().to_string();
-        vec![name.clone(), points, config.dim.to_string(), config.metric.to_string()]
+        let mode = if collection.is_writable() { "read, write" } else { "read" };
+        vec![
+            name.clone(),
+            collection.len().to_string(),
+            config.dim.to_string(),
+            config.metric.to_string(),
+            mode.to_owned(),
+        ]
     });
     out.table(&columns, rows.collect())?;
-    Ok(out.line(&format!("\nserving gRPC on {addr}; stop with Ctrl-C"))?)
-}
-
-fn open_each(paths: &[PathBuf]) -> Result<Collections> {
-    let mut collections = Collections::new();
-    for path in paths {
-        add(&mut collections, path, open(path)?)?;
+    if let Some(monitor) = monitor {
+        out.line(&format!("\nmetrics on http://{monitor}/metrics"))?;
     }
-    Ok(collections)
-}
-
-/// Every collection among the entries of `dir`; other entries are passed over.
-fn open_all(dir: &Path) -> Result<Collections> {
-    let listing = || Error::system(format!("{}: cannot list the directory", dir.display()));
-    let mut paths = Vec::new();
-    for entry in fs::read_dir(dir).map_err(listing())? {
-        paths.push(entry.map_err(listing())?.path());
-    }
-    paths.sort();
-    let mut collections = Collections::new();
-    for path in paths.iter().filter(|path| path.is_dir()) {
-        match open(path) {
-            Ok(collection) => add(&mut collections, path, collection)?,
-            Err(Error::Core(nearfield::Error::CollectionNotFound { .. })) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    if collections.is_empty() {
-        return Err(Error::Failed(format!(
-            "{}: expected collections in the directory, found none; create one there, or name \
-             collections as paths instead of --data",
-            dir.display()
-        )));
-    }
-    Ok(collections)
-}
-
-fn add(collections: &mut Collections, path: &Path, collection: Collection) -> Result<()> {
-    let name = name(path)?;
-    if collections.insert(name.clone(), Arc::new(collection)).is_some() {
-        return Err(Error::Failed(format!(
-            "{}: a collection called {name:?} is served already; rename one of the directories",
-            path.display()
-        )));
-    }
-    Ok(())
-}
-
-/// The name of the directory without an ending of `.nf`.
-fn name(path: &Path) -> Result<String> {
-    let full = path.canonicalize().map_err(Error::system(path.display().to_string()))?;
-    let name = full.file_name().and_then(|name| name.to_str());
-    let name = name.map(|name| name.strip_suffix(".nf").unwrap_or(name));
-    name.filter(|name| !name.is_empty()).map(str::to_owned).ok_or_else(|| {
-        Error::Failed(format!(
-            "{}: expected a directory name in UTF-8, to call the collection by; rename it",
-            path.display()
-        ))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_loopback_is_served() {
-        for addr in ["127.0.0.1:0", "[::1]:50051", "localhost:50051"] {
-            loopback(addr).expect(addr);
-        }
-        for addr in ["0.0.0.0:50051", "[::]:1", "192.168.1.2:50051", "127.0.0.1", "50051"] {
-            loopback(addr).expect_err(addr);
-        }
-    }
+    Ok(out.line(&format!("serving gRPC on {addr}; stop with Ctrl-C"))?)
 }
