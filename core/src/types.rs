@@ -159,6 +159,12 @@ named_enum! {
 }
 
 impl AttributeType {
+    /// A column of this type in words.
+    pub(crate) fn column(self) -> String {
+        let article = if matches!(self, Self::I64 | Self::F64) { "an" } else { "a" };
+        format!("{article} {self} column")
+    }
+
     /// The Arrow type in which columns of this type are given and returned.
     pub fn arrow(self) -> DataType {
         match self {

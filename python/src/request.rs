@@ -140,7 +140,8 @@ fn effort(recall: Option<f32>, ef: Option<usize>, exact: bool) -> Result<Effort>
         _ => {
             let given = [("recall", recall.is_some()), ("ef", ef.is_some()), ("exact", exact)];
             let names: Vec<_> = given.iter().filter(|g| g.1).map(|g| g.0).collect();
-            Err(Error::invalid("effort", "one of recall, ef and exact", names.join(" and "), ""))
+            let fix = "leave all but one out";
+            Err(Error::invalid("effort", "one of recall, ef and exact", names.join(" and "), fix))
         }
     }
 }

@@ -71,6 +71,9 @@ def test_interests_make_one_list(posts: nf.Collection) -> None:
     assert (fits == 0).sum() >= 10
     assert (fits == 2).sum() >= 20
     assert len(set(quota.ids.tolist())) == quota.counts == 50
+    one = posts.search_interests(vectors, k=9, where=["score < 3"], exclude=[[3, 44]])
+    assert (SCORE[one.ids] < 3).all()
+    assert not {3, 44} & set(one.ids.tolist())
     numpy = posts.search_interests(vectors, np.array(weights), np.array([10, 0, 20]), k=50)
     assert numpy.counts == 50
     assert posts.search_interests(vectors[0]).counts == 100

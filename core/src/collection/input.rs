@@ -373,18 +373,18 @@ pub(super) fn missing_column(name: &str) -> Error {
 /// The error for a column that the schema doesn't have, with the nearest one that it has.
 pub(crate) fn unknown_column<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Error {
     let known: Vec<&str> = known.collect();
-    let nearest = known.iter().map(|k| (edits(name, k), *k)).min();
-    let fix = match nearest {
-        Some((edits, near)) if edits <= 1 + name.chars().count() / 3 => {
-            format!("did you mean {near:?}?")
-        }
-        _ => "check the name".to_owned(),
-    };
+    let fix = meant(name, &known).unwrap_or_else(|| "check the name".to_owned());
     let expected = match known.as_slice() {
         [] => "no column: the schema has none".to_owned(),
         known => format!("a column of the schema ({})", known.join(", ")),
     };
     Error::invalid(format!("column {name:?}"), expected, "no such column", fix)
+}
+
+/// Asks whether the nearest of these names was meant, if it is near.
+pub(super) fn meant(name: &str, known: &[&str]) -> Option<String> {
+    let (edits, near) = known.iter().map(|k| (edits(name, k), *k)).min()?;
+    (edits <= 1 + name.chars().count() / 3).then(|| format!("did you mean {near:?}?"))
 }
 
 /// Fewest insertions, deletions and replacements that turn one name into the other.

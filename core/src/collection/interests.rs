@@ -43,7 +43,15 @@ impl Collection {
     ) -> Result<SearchResults> {
         let view = self.view("search_interests")?;
         let asked = checked_queries("vectors", &view.config, vectors)?;
-        let plan = Plan::new(&view, request, &Narrowed::of(request), &self.shared.filters)?;
+        let narrowed = match request.per_query.as_slice() {
+            [] => Narrowed::of(request),
+            [only] => Narrowed::of_query(request, only),
+            more => {
+                let expected = "conditions of one list, as that of one user is made";
+                return Err(Error::invalid("per_query", expected, more.len().to_string(), ""));
+            }
+        };
+        let plan = Plan::new(&view, request, &narrowed, &self.shared.filters)?;
         let found = answered(&plan, &asked, interests)?;
         collect(&plan, vec![found])
     }
@@ -283,12 +291,14 @@ impl Interests {
             }
         }
         if let Some(weight) = self.weights.iter().find(|w| !(w.is_finite() && **w > 0.0)) {
-            return Err(Error::invalid("weights", "numbers above 0", weight.to_string(), ""));
+            let fix = "leave out the interest that shall count for nothing";
+            return Err(Error::invalid("weights", "numbers above 0", weight.to_string(), fix));
         }
         let quotas = self.quotas.iter().fold(0_usize, |sum, quota| sum.saturating_add(*quota));
         if quotas > k {
             let expected = format!("at most k = {k} together");
-            return Err(Error::invalid("quotas", expected, quotas.to_string(), ""));
+            let fix = "ask for more results or lower the quotas";
+            return Err(Error::invalid("quotas", expected, quotas.to_string(), fix));
         }
         let sum: f64 = self.weights.iter().sum();
         Ok(match self.weights.len() {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::excluded::{LeftOut, SetSlots, Slots};
 use super::expiry::clock_us;
 use super::filters::{Filter, Filters, Passing};
+use super::input::meant;
 use super::scoring::Scoring;
 use super::{Place, SegmentHandle, View};
 use crate::config::{CollectionConfig, Conditions, SearchRequest};
@@ -108,7 +109,9 @@ impl<'a> Plan<'a> {
         let start = request.explain.then(Instant::now);
         request.validate()?;
         check_space(&view.config, request)?;
-        let column = |name: &'a String| Ok((name.as_str(), position(&view.config, name)?));
+        let column = |name: &'a String| {
+            Ok((name.as_str(), position("with_attributes", &view.config, name)?))
+        };
         let columns: Result<Vec<_>> = request.with_attributes.iter().map(column).collect();
         let group =
             request.cap.as_ref().map(|cap| groupable(&view.config, &cap.group_by)).transpose()?;
@@ -253,20 +256,22 @@ fn check_space(config: &CollectionConfig, request: &SearchRequest) -> Result<()>
     }
 }
 
-pub(super) fn position(config: &CollectionConfig, name: &str) -> Result<usize> {
+/// Where a column is that an argument names.
+pub(super) fn position(argument: &str, config: &CollectionConfig, name: &str) -> Result<usize> {
     config.schema.position(name).ok_or_else(|| {
         let names: Vec<&str> = config.schema.columns().iter().map(|(n, _)| n.as_str()).collect();
         let expected = if names.is_empty() {
             "no column: the collection has none".to_owned()
         } else {
-            format!("one of {}", names.join(", "))
+            format!("a column of the schema ({})", names.join(", "))
         };
-        Error::invalid("column", expected, format!("{name:?}"), "")
+        let fix = meant(name, &names).unwrap_or_default();
+        Error::invalid(argument, expected, format!("{name:?}"), fix)
     })
 }
 
 fn groupable(config: &CollectionConfig, name: &str) -> Result<usize> {
-    let position = position(config, name)?;
+    let position = position("group_by", config, name)?;
     let (_, kind) = &config.schema.columns()[position];
     match kind {
         AttributeType::Keyword
@@ -275,7 +280,7 @@ fn groupable(config: &CollectionConfig, name: &str) -> Result<usize> {
         | AttributeType::Timestamp => Ok(position),
         AttributeType::KeywordList | AttributeType::F64 | AttributeType::Text => {
             let expected = "a keyword, i64, bool or timestamp column";
-            Err(Error::invalid("group_by", expected, format!("{name:?}, a {kind} column"), ""))
+            Err(Error::invalid("group_by", expected, format!("{name:?}, {}", kind.column()), ""))
         }
     }
 }

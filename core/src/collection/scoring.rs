@@ -78,21 +78,21 @@ impl<'a> Scoring<'a> {
 }
 
 fn timestamp(config: &CollectionConfig, name: &str) -> Result<usize> {
-    let position = position(config, name)?;
+    let position = position("decay column", config, name)?;
     let (_, kind) = &config.schema.columns()[position];
     if *kind == AttributeType::Timestamp {
         return Ok(position);
     }
-    let found = format!("{name:?}, a {kind} column");
+    let found = format!("{name:?}, {}", kind.column());
     Err(Error::invalid("decay column", "a timestamp column", found, ""))
 }
 
 fn numeric(config: &CollectionConfig, name: &str) -> Result<usize> {
-    let position = position(config, name)?;
+    let position = position("boost column", config, name)?;
     let (_, kind) = &config.schema.columns()[position];
     if matches!(kind, AttributeType::I64 | AttributeType::F64) {
         return Ok(position);
     }
-    let found = format!("{name:?}, a {kind} column");
+    let found = format!("{name:?}, {}", kind.column());
     Err(Error::invalid("boost column", "an i64 or f64 column", found, ""))
 }

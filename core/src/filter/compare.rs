@@ -231,8 +231,7 @@ impl Comparer<'_> {
     fn kind_of(&self, column: ColumnRef) -> String {
         match column {
             ColumnRef::Id => format!("the id, of type {}", self.id_type),
-            ColumnRef::Attribute { kind: AttributeType::I64, .. } => "an i64 column".to_owned(),
-            ColumnRef::Attribute { kind, .. } => format!("a {kind} column"),
+            ColumnRef::Attribute { kind, .. } => kind.column(),
         }
     }
 

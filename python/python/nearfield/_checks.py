@@ -37,7 +37,8 @@ def count(value: Any, argument: str, largest: int = COUNT_MAX) -> int:
     except TypeError:
         raise TypeError(f"{argument}: expected an int, found {shown(value)}") from None
     if not 0 <= number <= largest:
-        raise InvalidArgumentError(f"{argument}: expected 0 to {largest}, found {shown(number)}")
+        wanted = "an int of at least 0" if largest == COUNT_MAX else f"0 to {largest}"
+        raise InvalidArgumentError(f"{argument}: expected {wanted}, found {shown(number)}")
     return number
 
 

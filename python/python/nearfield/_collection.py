@@ -734,8 +734,8 @@ class Collection:
             either an interest; else as in `search`.
         """
         rows, _ = _inputs.matrix(vectors, self._dim, "vectors", one=True)
-        given = [] if weights is None else [_checks.real(w, "weights") for w in _list(weights)]
-        least = [] if quotas is None else [_checks.count(q, "quotas") for q in _list(quotas)]
+        given = [_checks.real(weight, "weights") for weight in _list(weights, "weights")]
+        least = [_checks.count(quota, "quotas") for quota in _list(quotas, "quotas")]
         arguments = search_arguments(k, 1, **options)
         found = self._core.search_interests(rows, (given, least), arguments)
         return SearchResult(found, one=True, dim=self._dim)
@@ -912,10 +912,14 @@ class Collection:
         return html_table({"path": self._path or "in memory", "mode": self.mode, **state})
 
 
-def _list(value: Any) -> list[Any]:
-    """Return the items; numbers of numpy as Python's."""
-    items: list[Any] = value.tolist() if isinstance(value, np.ndarray) else list(value)
-    return items
+def _list(value: Any, argument: str) -> list[Any]:
+    """Return the items, none for None; numbers of numpy as Python's."""
+    if value is None:
+        return []
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(f"{argument}: expected a list of numbers, found {_checks.shown(value)}")
+    items = value.tolist() if isinstance(value, np.ndarray) else list(value)
+    return items if isinstance(items, list) else [items]
 
 
 def _reopen(path: str, memory: Memory | None) -> Collection:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from ._checks import real, text
+from ._errors import InvalidArgumentError
 from ._times import duration_us, moment_us
 
 
@@ -46,7 +47,11 @@ class Decay:
 
     def __post_init__(self) -> None:
         """Check every value at once, not when the search runs."""
-        self._arguments()
+        weight = self._arguments()[-1]
+        if not 0 <= weight < float("inf"):
+            raise InvalidArgumentError(
+                f"decay weight: expected a number of at least 0, found {weight}"
+            )
 
     def _arguments(self) -> tuple[str, int, int | None, float]:
         origin = None if self.origin is None else moment_us(self.origin, "decay origin")
