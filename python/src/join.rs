@@ -8,6 +8,9 @@ use pyo3::prelude::*;
 
 use crate::request::SearchArguments;
 
+/// Rows of queries that are read together: few, so that they stay in the caches until they are taken.
+const BATCH_ROWS: usize = 512;
+
 /// What to join, as the Python package hands it over.
 #[derive(FromPyObject)]
 #[pyo3(from_item_all)]
@@ -61,7 +64,7 @@ impl Job {
         let mut parts = Parts::open(&self.out, &text).map_err(source_error)?;
         self.options.skip = parts.steps();
         let open = |columns: &[String]| {
-            let read = ReadOptions { columns: Some(columns.to_vec()), ..ReadOptions::default() };
+            let read = ReadOptions { columns: Some(columns.to_vec()), batch_rows: BATCH_ROWS };
             let source = open_all(&self.queries, &read).map_err(source_error)?;
             Ok(JoinSource {
                 schema: source.schema(),

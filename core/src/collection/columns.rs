@@ -64,7 +64,9 @@ pub(super) fn each_run(
             (before, next) => {
                 if let Some((_, items)) = before {
                     let values = lists.values().slice(items.start, items.len());
-                    if let Some(null) = (0..values.len()).find(|i| values.is_null(*i)) {
+                    if values.null_count() > 0
+                        && let Some(null) = (0..values.len()).find(|i| values.is_null(*i))
+                    {
                         let row = start + null / dim;
                         return Err(Error::invalid(at(row), "numbers", "a null", ""));
                     }

@@ -3,6 +3,11 @@
 
 use simsimd::SpatialSimilarity;
 
+/// An inner product for what need not be exact, nor the same everywhere.
+pub(crate) fn quick_dot(a: &[f32], b: &[f32]) -> f32 {
+    <f32 as SpatialSimilarity>::dot(a, b).unwrap_or_default() as f32
+}
+
 /// A row of 32-bit floats in place.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row<'a>(&'a [f32]);

@@ -26,6 +26,9 @@ Example:
 Writes a row a hit: query_id, rank (from 0), id, score. What was interrupted or killed goes on where it
 stopped when the same command is given again; what is done is kept in OUT.parts meanwhile.";
 
+/// Rows of queries that are read together: few, so that they stay in the caches until they are taken.
+const BATCH_ROWS: usize = 512;
+
 /// Search for every query of a file
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLE)]
@@ -125,7 +128,7 @@ fn join(
     let mut parts = Parts::open(&args.out, &job).map_err(source_error)?;
     options.skip = parts.steps();
     let open = |columns: &[String]| {
-        let read = ReadOptions { columns: Some(columns.to_vec()), ..ReadOptions::default() };
+        let read = ReadOptions { columns: Some(columns.to_vec()), batch_rows: BATCH_ROWS };
         let source = open_all(&args.queries, &read).map_err(source_error)?;
         Ok(JoinSource {
             schema: source.schema(),

@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::intake::Part;
 use super::names::{Kind, Name};
+use super::order::{Order, reordered};
 use super::{Collection, JoinOptions};
 use crate::collection::plan::{Narrowed, Plan};
 use crate::collection::search::Answered;
@@ -26,6 +27,15 @@ pub(super) struct Answer {
     pub(super) lists: u64,
     /// Rows of the file.
     pub(super) rows: u64,
+}
+
+/// What is the same for all parts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Task<'a> {
+    pub(super) view: &'a View,
+    pub(super) options: &'a JoinOptions,
+    pub(super) schema: &'a SchemaRef,
+    pub(super) order: Option<&'a Order>,
 }
 
 /// The columns of results.
@@ -45,22 +55,43 @@ pub(super) fn schema(kind: Kind, id_type: IdType) -> SchemaRef {
 
 impl Collection {
     /// Searches what is asked in a part.
-    pub(super) fn answer(
-        &self,
-        view: &View,
-        options: &JoinOptions,
-        mut part: Part,
-        schema: &SchemaRef,
-    ) -> Result<Answer> {
+    pub(super) fn answer(&self, task: Task<'_>, mut part: Part) -> Result<Answer> {
+        let Task { view, options, schema, order } = task;
         let found = if part.ends.is_empty() {
-            let per_query = std::mem::take(&mut part.conditions);
-            let request = SearchRequest { per_query, ..options.request.clone() };
-            batch::answered(&self.shared, view, &part.vectors, &[], &request)?
+            let order = order.map(|order| order.of(&part.vectors));
+            let conditions = std::mem::take(&mut part.conditions);
+            let request = SearchRequest { per_query: conditions, ..options.request.clone() };
+            match order {
+                Some(order) => self.in_order(view, request, &part, &order)?,
+                None => batch::answered(&self.shared, view, &part.vectors, &[], &request)?,
+            }
         } else {
             self.users(view, &options.request, &part)?
         };
         let batch = results(view, &part.names, &found, schema)?;
         Ok(Answer { batch, lists: part.names.len() as u64, rows: part.rows })
+    }
+
+    /// Searches in another order than that of the part; the lists are in that of the part.
+    fn in_order(
+        &self,
+        view: &View,
+        mut request: SearchRequest,
+        part: &Part,
+        order: &[u32],
+    ) -> Result<Vec<Answered>> {
+        let of = |row: &u32| std::mem::take(&mut request.per_query[*row as usize]);
+        if !request.per_query.is_empty() {
+            request.per_query = order.iter().map(of).collect();
+        }
+        let vectors = reordered(&part.vectors, view.config.dim, order);
+        let answers = batch::answered(&self.shared, view, &vectors, &[], &request)?;
+        let mut found = Vec::new();
+        found.resize_with(order.len(), Answered::default);
+        for (row, answer) in order.iter().zip(answers) {
+            found[*row as usize] = answer;
+        }
+        Ok(found)
     }
 
     /// The lists of users, each of all of their interests.

@@ -9,14 +9,14 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Schema};
 
 use super::names::{Kind, Name, names};
-use super::{JoinOptions, JoinSource, part_lists};
+use super::{FIRST, JoinOptions, JoinSource, part_lists};
 use crate::collection::columns::{each_run, find};
 use crate::collection::input::wrong_id_type;
 use crate::config::{CollectionConfig, Conditions};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::segment::attributes::{ListRows, strings, unpack};
-use crate::types::{IdType, Ids};
+use crate::types::{IdType, Ids, VectorData};
 
 /// Lists to be made together.
 #[derive(Debug, Default)]
@@ -145,8 +145,9 @@ pub(super) struct Intake<'a> {
     members: Option<HashMap<Name, u32>>,
     users: HashMap<Name, User>,
     part: Part,
-    /// Lists in a part.
+    /// Lists in the part at hand, and in any.
     lists: usize,
+    most: usize,
     /// Rows read, and lists still to pass over.
     row: u64,
     skip: u64,
@@ -162,13 +163,15 @@ impl<'a> Intake<'a> {
         batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send + 'a>,
         members: Option<HashMap<Name, u32>>,
     ) -> Self {
+        let columns_dim = columns.config.dim;
         Self {
             columns,
             batches,
             members,
             users: HashMap::new(),
             part: Part::default(),
-            lists: part_lists(&options.request),
+            most: part_lists(&options.request, columns_dim),
+            lists: FIRST.min(part_lists(&options.request, columns_dim)),
             row: 0,
             skip: options.skip,
             ended: false,
@@ -240,6 +243,10 @@ impl<'a> Intake<'a> {
         let out = &mut self.part.vectors;
         let start = out.len();
         each_run(&what, config.dim, array, self.row as usize, |run| {
+            if let VectorData::F32(floats) = run.data() {
+                out.extend_from_slice(floats);
+                return Ok(());
+            }
             let at = out.len();
             out.resize(at + run.rows() * config.dim, 0.0);
             for (row, out) in out[at..].chunks_exact_mut(config.dim).enumerate() {
@@ -249,7 +256,9 @@ impl<'a> Intake<'a> {
         })?;
         for (row, vector) in out[start..].chunks_exact(config.dim).enumerate() {
             let place = || format!("{what}, row {}", self.row + row as u64);
-            if let Some(found) = vector.iter().find(|x| !x.is_finite()) {
+            // Without a way out of the loop: several at a time.
+            let is_finite = vector.iter().fold(true, |all, x| all & x.is_finite());
+            if !is_finite && let Some(found) = vector.iter().find(|x| !x.is_finite()) {
                 let found = found.to_string();
                 return Err(Error::invalid(place(), "finite numbers", found, "drop the query"));
             }
@@ -330,6 +339,7 @@ impl Iterator for Intake<'_> {
             }
         }
         let part = std::mem::take(&mut self.part);
+        self.lists = (2 * self.lists).min(self.most);
         (part.rows > 0).then_some(Ok(part))
     }
 }

@@ -6,6 +6,7 @@
 mod answer;
 mod intake;
 mod names;
+mod order;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,12 +17,13 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
 use super::plan::{Narrowed, Plan};
-use super::{Collection, View, lock};
+use super::{Collection, lock};
 use crate::config::{Effort, Progress, SearchRequest};
 use crate::error::{Error, Result};
 use crate::sync::Mutex;
-use answer::Answer;
+use answer::{Answer, Task};
 use intake::{Columns, Intake, Part};
+use order::Order;
 
 /// Parts that wait to be searched, and to be written.
 const AHEAD: usize = 2;
@@ -159,7 +161,9 @@ impl Collection {
             Ok(())
         };
         let mut written = false;
-        self.stream(&view, options, intake, &schema, |answer| {
+        let order = Order::new(&view);
+        let task = Task { view: &view, options, schema: &schema, order: order.as_ref() };
+        self.stream(task, intake, |answer| {
             written |= answer.lists > 0;
             if answer.lists > 0 {
                 write(answer)
@@ -177,13 +181,11 @@ impl Collection {
     /// Reads, searches and hands on, all at the same time, in the order of the file.
     fn stream(
         &self,
-        view: &View,
-        options: &JoinOptions,
+        task: Task<'_>,
         intake: Intake<'_>,
-        schema: &SchemaRef,
         mut take: impl FnMut(Answer) -> Result<()>,
     ) -> Result<()> {
-        let searchers = if options.request.threads.is_some() { 1 } else { SEARCHERS };
+        let searchers = if task.options.request.threads.is_some() { 1 } else { SEARCHERS };
         let (to_search, parts) = sync_channel::<(usize, Result<Part>)>(AHEAD);
         let parts: Mutex<Receiver<_>> = Mutex::new(parts);
         let stop = AtomicBool::new(false);
@@ -202,7 +204,7 @@ impl Collection {
                 scope.spawn(move || {
                     loop {
                         let Ok((number, part)) = lock(parts).recv() else { break };
-                        let answer = part.and_then(|part| self.answer(view, options, part, schema));
+                        let answer = part.and_then(|part| self.answer(task, part));
                         if done.send((number, answer)).is_err() {
                             break;
                         }
@@ -232,8 +234,15 @@ impl Collection {
     }
 }
 
-/// Queries of a part: fewer where a list is long, or a search takes long.
-fn part_lists(request: &SearchRequest) -> usize {
-    let most = if request.effort == Effort::Exact { 512 } else { 8_192 };
-    (1_000_000 / request.k.max(1)).clamp(64, most)
+/// Queries of the first part, twice as many in the next, and so on: the first ones needn't wait.
+const FIRST: usize = 512;
+
+/// Queries of a part: many, so that those that are alike meet; fewer where a list is long, a vector
+/// is, or a search takes long.
+fn part_lists(request: &SearchRequest, dim: usize) -> usize {
+    let most = if request.effort == Effort::Exact { 512 } else { 16_384 };
+    (1_000_000 / request.k.max(1)).min(PART_COMPONENTS / dim).clamp(64, most)
 }
+
+/// Components of the vectors of a part.
+const PART_COMPONENTS: usize = 1 << 23;
