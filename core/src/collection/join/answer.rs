@@ -80,8 +80,9 @@ impl Collection {
         part: &Part,
         order: &[u32],
     ) -> Result<Vec<Answered>> {
-        let of = |row: &u32| std::mem::take(&mut request.per_query[*row as usize]);
-        if !request.per_query.is_empty() {
+        let mut conditions = std::mem::take(&mut request.per_query);
+        if !conditions.is_empty() {
+            let of = |row: &u32| std::mem::take(&mut conditions[*row as usize]);
             request.per_query = order.iter().map(of).collect();
         }
         let vectors = reordered(&part.vectors, view.config.dim, order);
