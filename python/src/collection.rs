@@ -304,7 +304,7 @@ impl Collection {
     ) -> PyResult<Bound<'py, PyDict>> {
         let collection = self.handle.to_read("knn_join").or_raise(py)?;
         let job = arguments.parse(py, &collection.config())?;
-        let report = wait::run(py, &Watcher::new(tick), |progress| job.run(&collection, progress))?;
+        let report = wait::run(py, &Watcher::new(tick), |progress| job.run(collection, progress))?;
         stats::join(py, &report)
     }
 

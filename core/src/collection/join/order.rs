@@ -39,7 +39,10 @@ impl Order {
             let norm2 = dot(point, point) as f32;
             match view.config.metric {
                 Metric::Cosine if norm2 > 0.0 => {
-                    point.iter_mut().for_each(|x| *x /= norm2.sqrt());
+                    let scale = norm2.sqrt().recip();
+                    for x in point.iter_mut() {
+                        *x *= scale;
+                    }
                     shifts.push(0.0);
                 }
                 Metric::L2 => shifts.push(norm2 / 2.0),
