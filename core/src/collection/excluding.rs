@@ -27,8 +27,13 @@ impl SegmentSearch<'_> {
         let mut all: Hits = vec![(Vec::new(), SearchCounters::default()); asked.len()];
         let mut waiting: Vec<usize> = (0..asked.len()).collect();
         let mut next = self.first();
+        let mut first = true;
         while let Some(k) = next {
-            let search = SegmentSearch { k, ..*self };
+            // As a rule, of what is wanted beyond the results half is left out; where more is, the
+            // results are the last of the list.
+            let aim = if first { self.k.midpoint(k) } else { k };
+            first = false;
+            let search = SegmentSearch { k, aim, ..*self };
             let asked: Vec<Asked<'_>> = waiting.iter().map(|query| asked[*query]).collect();
             let mut found = search.run_all(&asked, scratch)?;
             let whole: Vec<bool> = found.iter().map(|(hits, _)| hits.len() < k).collect();

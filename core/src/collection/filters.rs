@@ -15,7 +15,7 @@ use crate::filter::{Plan, compile};
 use crate::graph::regions::Regions;
 use crate::retrieval::way;
 use crate::segment::attributes::Patch;
-use crate::segment::{Dead, Segment};
+use crate::segment::{Dead, IdRef, Segment, hash_id};
 use crate::sync::Mutex;
 
 /// Most bytes of texts whose plans are kept, and of sets of slots.
@@ -102,7 +102,7 @@ impl Filter {
 /// What was asked before. One a collection.
 #[derive(Debug)]
 pub(super) struct Filters {
-    plans: Mutex<Recent<TextKey, Arc<Plan>>>,
+    plans: Mutex<Recent<TextKey, Known>>,
     sets: Mutex<Recent<SetKey, Set>>,
     excluded: Mutex<Recent<excluded::SetKey, Arc<SetSlots>>>,
 }
@@ -118,8 +118,11 @@ impl excluded::Kept for Filters {
     }
 }
 
-/// A text, and how many columns there were.
-type TextKey = (Arc<str>, usize);
+/// A text and its plan.
+type Known = (Box<str>, Arc<Plan>);
+
+/// The hash of a text, which is kept beside its plan, and how many columns there were.
+type TextKey = (u64, usize);
 
 /// Addresses of what a set of slots follows from; 0 for what there is not.
 type SetKey = [usize; 4];
@@ -153,12 +156,12 @@ impl Filters {
         now_us: i64,
     ) -> Result<Filter> {
         // Columns are only ever added.
-        let key = (Arc::from(text), config.schema.len());
-        if let Some(plan) = lock(&self.plans).get(&key) {
+        let key = (hash_id(IdRef::Str(text)), config.schema.len());
+        if let Some((_, plan)) = lock(&self.plans).get(&key).filter(|(of, _)| **of == *text) {
             return Ok(Filter { plan: Arc::clone(plan), now_us });
         }
         let plan = Arc::new(compile(text, &config.schema, config.id_type)?);
-        lock(&self.plans).put(key, Arc::clone(&plan), text.len());
+        lock(&self.plans).put(key, (text.into(), Arc::clone(&plan)), text.len());
         Ok(Filter { plan, now_us })
     }
 

@@ -12,7 +12,7 @@ use super::{Place, SegmentHandle, View};
 use crate::config::{CollectionConfig, Conditions, SearchRequest};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::retrieval::{Groups, Scorer};
+use crate::retrieval::{Groups, Scorer, Stop};
 use crate::segment::IdColumn;
 use crate::types::{AttributeType, Ids, Vectors};
 
@@ -195,6 +195,12 @@ impl<'a> Plan<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Says to a walk when the time is over.
+    pub(super) fn stop(&self) -> Option<Stop> {
+        let deadline = self.deadline?;
+        Some(Stop(Arc::new(move || Instant::now() >= deadline)))
     }
 
     /// Whether the order of hits follows from similarity alone.

@@ -5,10 +5,7 @@ use crate::config::Effort;
 use crate::error::Result;
 use crate::results::SearchCounters;
 use crate::retrieval::{Asked, Band, Eligible, Hit, Order, Ranking, WalkScratch};
-use crate::segment::Column;
-
-/// Points to which most is added, whose codes are scored whatever they are like.
-const BAND: usize = 2_048;
+use crate::segment::{Column, Ranked};
 
 /// What was found for each query.
 type Found = Vec<(Vec<Hit>, SearchCounters)>;
@@ -36,6 +33,8 @@ impl SegmentSearch<'_> {
         let cap = request.cap.as_ref().map(|cap| cap.max_per_group);
         let groups = self.part.group.as_deref().zip(cap);
         let order = Order { scorer: &self.part.scorer, groups, k: self.k };
+        let ranked = self.ranked()?;
+        let band = || self.band(&ranked, eligible);
         let ranking = Ranking {
             index: &index,
             rows: &segment.originals(),
@@ -43,47 +42,40 @@ impl SegmentSearch<'_> {
             eligible,
             order,
             target,
-            band: &self.band(eligible)?,
+            band: &band,
         };
         Ok(Some(asked.iter().map(|asked| ranking.run(*asked, scratch)).collect()))
     }
 
-    /// The points to which most is added.
-    fn band(&self, eligible: &Eligible<'_>) -> Result<Band> {
+    /// The columns that add to scores, in descending order of what they add.
+    fn ranked(&self) -> Result<Vec<Option<Ranked<'_>>>> {
         let scorer = &self.part.scorer;
-        let mut band = Band::default();
-        let parts = scorer.boosts.len() + usize::from(scorer.decay.is_some());
-        let most = BAND / parts.max(1);
-        if let Some(decay) = &scorer.decay {
-            band.unseen += self
-                .top(decay.position, &decay.column, most, eligible, &mut band.slots)?
-                .map_or(0.0, |slot| decay.at(slot));
-        }
-        for boost in &scorer.boosts {
-            band.unseen += self
-                .top(boost.position, &boost.column, most, eligible, &mut band.slots)?
-                .map_or(0.0, |slot| boost.at(slot));
-        }
-        band.slots.sort_unstable();
-        band.slots.dedup();
-        Ok(band)
+        let decay = scorer.decay.iter().map(|decay| decay.position);
+        let boosts = scorer.boosts.iter().map(|boost| boost.position);
+        decay.chain(boosts).map(|position| self.handle.segment.ranked(position)).collect()
     }
 
-    /// Adds the eligible slots of the largest values of a column, and those whose values were
-    /// replaced. Returns the first that is left.
-    fn top(
-        &self,
-        position: usize,
-        column: &Column<'_>,
-        most: usize,
-        eligible: &Eligible<'_>,
-        slots: &mut Vec<u32>,
-    ) -> Result<Option<u32>> {
-        slots.extend(column.replaced_slots().filter(|slot| eligible.contains(*slot)));
-        let Some(ranked) = self.handle.segment.ranked(position)? else { return Ok(None) };
-        let own = |slot: &u32| eligible.contains(*slot) && !column.is_replaced(*slot);
-        let mut rest = ranked.descending().filter(own);
-        slots.extend(rest.by_ref().take(most));
-        Ok(rest.next())
+    /// The points to which most is added.
+    fn band<'b>(
+        &'b self,
+        ranked: &'b [Option<Ranked<'_>>],
+        eligible: &'b Eligible<'_>,
+    ) -> Band<'b> {
+        let scorer = &self.part.scorer;
+        let mut band = Band::default();
+        let mut push = |at: usize, column: &'b Column<'_>, bonus: Box<dyn Fn(u32) -> f64 + 'b>| {
+            let own = |slot: &u32| eligible.contains(*slot) && !column.is_replaced(*slot);
+            let slots = ranked.get(at).into_iter().flatten().flat_map(Ranked::descending);
+            let loose = column.replaced_slots().filter(|slot| eligible.contains(*slot));
+            band.push(Box::new(slots.filter(own)), bonus, Box::new(loose));
+        };
+        let decays = usize::from(scorer.decay.is_some());
+        if let Some(decay) = &scorer.decay {
+            push(0, &decay.column, Box::new(|slot| decay.at(slot)));
+        }
+        for (at, boost) in scorer.boosts.iter().enumerate() {
+            push(decays + at, &boost.column, Box::new(|slot| boost.at(slot)));
+        }
+        band
     }
 }

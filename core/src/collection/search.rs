@@ -71,6 +71,7 @@ pub(super) fn answers_to(
 fn answers(plan: &Plan<'_>, vectors: &[f32], parallel: bool) -> Result<Vec<Answered>> {
     let dim = plan.view.config.dim;
     SCRATCH.with_borrow_mut(|(scratch, exact)| {
+        scratch.stop(plan.stop().as_ref());
         let mut all = Vec::with_capacity(vectors.len() / dim);
         // What is to be told of a query is seen while it is alone.
         let together = if plan.request.explain { 1 } else { TOGETHER };
@@ -100,9 +101,12 @@ fn answer(
     let mut all: Vec<Answered> = asked.iter().map(|_| (Vec::new(), Took::begin(plan))).collect();
     for (position, (handle, part)) in plan.view.segments.iter().zip(&plan.segments).enumerate() {
         plan.check_time()?;
-        let search = SegmentSearch { plan, handle, part, parallel, k: plan.request.k };
+        let search =
+            SegmentSearch { plan, handle, part, parallel, k: plan.request.k, aim: plan.request.k };
         scratch.trace = plan.request.explain.then(Trace::new);
         let answers = search.run(asked, scratch);
+        // What was given up is no answer.
+        plan.check_time()?;
         let mut trace = scratch.trace.take();
         for ((found, took), (hits, counted)) in all.iter_mut().zip(answers?) {
             let told = trace.take().map(|trace| part.explain(handle, (trace, counted)));
@@ -130,6 +134,8 @@ pub(super) struct SegmentSearch<'a> {
     pub(super) parallel: bool,
     /// Results of a query.
     pub(super) k: usize,
+    /// So many are to be found with the recall asked for; fewer of the rest will do.
+    pub(super) aim: usize,
 }
 
 impl SegmentSearch<'_> {

@@ -42,7 +42,7 @@ impl<'a> SegmentSearch<'a> {
         let effort = match request.effort {
             Effort::Exact => return None,
             Effort::Ef(ef) => ef.max(wanted),
-            Effort::Recall(recall) => curve.effort(wanted, recall),
+            Effort::Recall(recall) => curve.effort(wanted - k + self.aim, recall).max(wanted),
         };
         let Some(passing) = &self.part.passing else {
             // A beam of a good part of the segment costs more than the scan.

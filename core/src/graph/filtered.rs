@@ -6,7 +6,7 @@
 //! peek costs a tenth of expanding, so that a result among hundreds that are not eligible is
 //! found nearly as fast as one among its like.
 
-use super::hop::{Beam, Scratch};
+use super::hop::{Beam, Scratch, TURNS};
 use super::pool::Pool;
 use super::search::Walk;
 use crate::codes::pairs::with_kernels;
@@ -462,6 +462,9 @@ fn peek<K: Kernel, const BITS: usize>(
             walk.prefetch_edges::<K>(later.slot());
         }
         s.counters.peeks += 1;
+        if s.counters.peeks % TURNS == 0 && s.is_over() {
+            break;
+        }
         let found = s.visited.peek(node.slot(), walk.edges_of(node.slot()));
         let fresh = s.visited.fresh();
         walk.prefetch_codes::<K>(&fresh[fresh.len() - found..]);

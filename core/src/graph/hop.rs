@@ -5,6 +5,8 @@
 //! candidate farther than a multiple of the k-th best is not expanded (Al-Jazzazi et al. 2025),
 //! so that easy queries end early and hard ones go on.
 
+use std::sync::Arc;
+
 use super::filtered;
 use super::pool::Pool;
 use super::search::Walk;
@@ -46,9 +48,24 @@ impl Beam {
     }
 }
 
+/// Says whether a search is to be given up.
+#[derive(Clone)]
+pub(crate) struct Stop(pub(crate) Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl std::fmt::Debug for Stop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stop")
+    }
+}
+
+/// Nodes that are expanded or looked at before a search asks whether to go on.
+pub(super) const TURNS: u64 = 1_024;
+
 /// Buffers of a search, reused. One a thread.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
+    /// Asked now and then: a search that is given up ends early, with whatever it has.
+    pub(crate) stop: Option<Stop>,
     pub(super) visited: Visited,
     pub(super) pool: Pool,
     starts: Vec<u32>,
@@ -74,8 +91,17 @@ impl Scratch {
         if best.score() < self.pool.limit(query, beam) {
             return None;
         }
+        if self.counters.hops % TURNS == TURNS - 1 && self.is_over() {
+            return None;
+        }
         self.counters.hops += 1;
         Some(best.slot())
+    }
+
+    /// Whether the search is to be given up.
+    #[cold]
+    pub(super) fn is_over(&self) -> bool {
+        self.stop.as_ref().is_some_and(|stop| (stop.0)())
     }
 
     /// [`Self::next`], if it may be chosen before the hop at hand is scored: then its codes are

@@ -44,8 +44,6 @@ pub(crate) struct Ranked<'a> {
     threshold: f32,
     kth: f32,
     most: f32,
-    /// The most that is added to what is still to be found.
-    unseen: f32,
     counts: HashMap<Group, usize, BuildHasherDefault<Mix>>,
 }
 
@@ -61,14 +59,19 @@ impl<'a> Ranked<'a> {
             threshold: f32::NEG_INFINITY,
             kth: f32::NEG_INFINITY,
             most,
-            unseen: most,
             counts: HashMap::default(),
         }
     }
 
-    /// From now on, no more than this is added to what is found.
-    pub(crate) fn at_most(&mut self, unseen: f64) {
-        self.unseen = unseen as f32;
+    /// From now on, no more than this is added to what is taken.
+    pub(crate) fn at_most(&mut self, most: f64) {
+        self.most = most as f32;
+    }
+
+    /// The score of the last result so far; minus infinity while there are too few.
+    pub(crate) fn kth(&mut self) -> f64 {
+        self.prune();
+        f64::from(self.kth)
     }
 
     /// Takes slots, each for itself.
@@ -83,11 +86,7 @@ impl<'a> Ranked<'a> {
         if similarity + self.most < self.threshold {
             return;
         }
-        let score = if self.most > 0.0 {
-            similarity + self.order.scorer.bonus(slot) as f32
-        } else {
-            similarity
-        };
+        let score = self.order.scorer.score(f64::from(similarity), slot) as f32;
         if score >= self.threshold {
             self.entries.push(Entry { score, similarity, slot });
         }
@@ -164,13 +163,7 @@ impl Judge for Ranked<'_> {
         if more > enough || self.sorted == 0 {
             self.prune();
         }
-        self.kth - self.unseen
-    }
-
-    fn witness(&mut self) -> f32 {
-        let last = self.last();
-        // A bonus makes up for distance: there is no telling.
-        if self.most > 0.0 && last > f32::NEG_INFINITY { f32::INFINITY } else { last }
+        self.kth
     }
 }
 

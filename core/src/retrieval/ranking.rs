@@ -2,15 +2,19 @@
 //!
 //! Two sources: what is near (a walk to eligible nodes, or all codes), and the *band* of those
 //! points to which most is added, whatever they are like. What is in neither is less similar than
-//! the walk went for and gets no more than the band's last.
+//! what the walk knows and gets no more than the band's last: the band goes on until that can't be
+//! among the results.
 
+use super::band::Band;
 use super::cap::Capped;
 use super::eligible::Eligible;
 use super::ranked::{Order, Ranked};
+use super::score::Scorer;
 use super::top::{Hit, better};
 use super::trace::{Note, Trace};
 use super::walk::{Asked, WalkScratch};
 use super::way::{Choice, Target};
+use crate::codes::Query;
 use crate::explain::{PlanKind, Stage};
 use crate::graph::IndexView;
 use crate::graph::hop::{Lane, Scratch};
@@ -22,17 +26,14 @@ use crate::originals::Originals;
 use crate::results::SearchCounters;
 use crate::segment::IdColumn;
 
-/// Points to which most is added.
-#[derive(Debug, Default)]
-pub(crate) struct Band {
-    /// Eligible slots.
-    pub(crate) slots: Vec<u32>,
-    /// The most that is added to any other.
-    pub(crate) unseen: f64,
-}
+/// Points of the band that are scored together, at first.
+const SOME: usize = 512;
+/// So many of the nearest are known well enough to tell how near all others are, as a share of the
+/// effort of a walk.
+const KNOWN: f64 = 1.5;
 
 /// A search of one segment by final scores.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Ranking<'a> {
     pub(crate) index: &'a IndexView<'a>,
     pub(crate) rows: &'a Originals<'a>,
@@ -41,7 +42,8 @@ pub(crate) struct Ranking<'a> {
     pub(crate) order: Order<'a>,
     /// `None` to score the codes of all that are eligible.
     pub(crate) target: Option<Target<'a>>,
-    pub(crate) band: &'a Band,
+    /// The points to which most is added.
+    pub(crate) band: &'a dyn Fn() -> Band<'a>,
 }
 
 impl Ranking<'_> {
@@ -60,13 +62,7 @@ impl Ranking<'_> {
         let choice = self.target.map(|target| (target, target.choose(query, regions, trace)));
         let regions_scored = choice.map_or(0, |_| regions.len() as u64);
         if let Some((target, Choice::Walk { peeks })) = choice {
-            let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
-            ranked.at_most(self.band.unseen);
-            let widen = |_| Some(target.beam);
-            let wanted = target.wanted(peeks, &widen);
-            let judged = (&mut ranked as _, &mut *scratch);
-            if walk.search_for(query, target.beam, wanted, judged) {
-                walk.scan_each(query, &self.band.slots, scratch, |found| ranked.take_slots(found));
+            if let Some(mut ranked) = self.near(&walk, query, (target, peeks), (slots, scratch)) {
                 let hits = self.finish(&walk, (query, exact), &mut ranked, (scratch, trace));
                 if hits.len() >= k {
                     scratch.counters.regions_scored += regions_scored;
@@ -91,16 +87,62 @@ impl Ranking<'_> {
         (hits, scratch.counters)
     }
 
+    /// The best of what is near, and of the band. `None` where it costs less to score all.
+    fn near(
+        &self,
+        walk: &Walk<'_>,
+        query: &Query,
+        (target, peeks): (Target<'_>, usize),
+        (slots, scratch): (&mut Vec<u32>, &mut Scratch),
+    ) -> Option<Ranked<'_>> {
+        let widen = |rank| target.widened(rank);
+        let wanted = target.wanted(peeks, &widen);
+        let mut walked = |near: &mut Ranked<'_>| {
+            walk.search_for(query, target.beam, wanted, (near, &mut *scratch))
+        };
+        if self.order.scorer.is_plain() {
+            let mut near = Ranked::new(self.order, self.eligible, self.keep());
+            return walked(&mut near).then_some(near);
+        }
+        // By similarity first: it is what the graph knows.
+        let plain = Scorer::default();
+        let order = Order { scorer: &plain, ..self.order };
+        let mut near = Ranked::new(order, self.eligible, self.keep().max(2 * target.effort));
+        if !walked(&mut near) {
+            return None;
+        }
+        let near = near.finish();
+        let known = self.order.k.max((target.effort as f64 * KNOWN) as usize);
+        let known = f64::from(near.get(known.min(near.len()).checked_sub(1)?)?.score());
+        let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
+        ranked.take_slots(&near);
+        let mut band = (self.band)();
+        let (mut count, mut most) = (SOME, target.count / 4);
+        // What is in neither is not among the results.
+        while ranked.kth() < known + band.unseen() {
+            if !band.take(count.min(most), slots) {
+                break;
+            }
+            most = most.checked_sub(slots.len()).filter(|most| *most > 0)?;
+            walk.scan_each(query, slots, scratch, |found| ranked.take_slots(found));
+            // Those without an order came first.
+            ranked.at_most(band.unseen());
+            count *= 2;
+        }
+        Some(ranked)
+    }
+
     /// Candidates kept.
     fn keep(&self) -> usize {
-        self.order.k + self.order.k / 2 + 64
+        // By codes, many of a group may stand before others.
+        if self.order.groups.is_some() { 2 * self.order.k + 64 } else { 3 * self.order.k / 2 + 40 }
     }
 
     /// Refines, compares exactly what may be among the results, and cuts to the cap.
     fn finish(
         &self,
         walk: &Walk<'_>,
-        (query, exact): (&crate::codes::Query, &exact::Query),
+        (query, exact): (&Query, &exact::Query),
         ranked: &mut Ranked<'_>,
         (scratch, trace): (&mut Scratch, &mut Option<Trace>),
     ) -> Vec<Hit> {

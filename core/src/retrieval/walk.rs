@@ -7,10 +7,11 @@ use super::seek::Seek;
 use super::top::{Hit, Top};
 use super::trace::{Note, Trace};
 use super::way::Way;
+use crate::bitmap::Bitmap;
 use crate::codes;
 use crate::explain::{PlanKind, Stage};
 use crate::graph::IndexView;
-use crate::graph::hop::{Beam, Jobs, LANES, Lane, Scratch};
+use crate::graph::hop::{Beam, Jobs, LANES, Lane, Scratch, Stop};
 use crate::graph::refine::Depth;
 use crate::graph::search as graph;
 use crate::kernels::candidate::Candidate;
@@ -21,6 +22,8 @@ use crate::segment::{IdColumn, Segment};
 
 /// How many standard errors of an 8-bit score are allowed for before a candidate is given up.
 const DOUBT: f32 = 4.0;
+/// Codes that several queries are compared with before the next ones.
+const TOGETHER: usize = 4_096;
 /// Rows asked for before they are compared.
 const AHEAD: usize = 4;
 
@@ -32,6 +35,13 @@ pub(crate) struct WalkScratch {
     pub(super) regions: Vec<Candidate>,
     /// Of the query at hand, which is then asked alone.
     pub(crate) trace: Option<Trace>,
+}
+
+impl WalkScratch {
+    /// Walks ask this now and then, and end early where it says so.
+    pub(crate) fn stop(&mut self, stop: Option<&Stop>) {
+        self.lanes.iter_mut().for_each(|lane| lane.scratch.stop = stop.cloned());
+    }
 }
 
 /// A walk of one segment.
@@ -65,6 +75,14 @@ impl<'a> Walk<'a> {
         if let (Way::Through(beam), true) = (self.way, asked.len() > 1) {
             let mut batch = Batch { search: self, beam, walk: &walk, asked, answers: &mut answers };
             walk.search_many(asked.len(), lanes, &mut batch);
+            return answers;
+        }
+        if let (Some((nodes, width)), true) = (self.scans(), asked.len() > 1) {
+            slots.clear();
+            nodes.list(slots);
+            for (asked, answers) in asked.chunks(LANES).zip(answers.chunks_mut(LANES)) {
+                self.scan_together(&walk, (asked, answers), (slots, width), lanes);
+            }
             return answers;
         }
         let Lane { query, scratch, .. } = &mut lanes[0];
@@ -104,6 +122,41 @@ impl<'a> Walk<'a> {
             answer.1.add(&before);
         }
         answers
+    }
+
+    /// What is scanned whatever the query is, and how many of the best are refined.
+    fn scans(&self) -> Option<(&'a Bitmap, usize)> {
+        match self.way {
+            Way::All { nodes, width } => Some((nodes, width)),
+            Way::To(target) if target.scans() => Some((target.nodes, target.width())),
+            _ => None,
+        }
+    }
+
+    /// Scores codes for several queries while they are near.
+    fn scan_together(
+        &self,
+        walk: &graph::Walk<'_>,
+        (asked, answers): (&[Asked<'_>], &mut [Answer<'a>]),
+        (slots, width): (&[u32], usize),
+        lanes: &mut [Lane],
+    ) {
+        for ((vector, _), lane) in asked.iter().zip(&mut *lanes) {
+            lane.query.prepare(self.index.quantizer, vector);
+            lane.scratch.begin_scan();
+        }
+        let mut part = Vec::with_capacity(TOGETHER);
+        for slots in slots.chunks(TOGETHER) {
+            for lane in lanes.iter_mut().take(asked.len()) {
+                part.clear();
+                part.extend_from_slice(slots);
+                walk.scan_codes(&lane.query, width, &mut part, &mut lane.scratch);
+            }
+        }
+        for (((_, exact), lane), answer) in asked.iter().zip(lanes).zip(answers) {
+            lane.scratch.end_scan(width);
+            *answer = self.finish(walk, (&lane.query, exact), &mut lane.scratch, &mut None);
+        }
     }
 
     /// Makes an answer of what was found for one query.

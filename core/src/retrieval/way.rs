@@ -116,6 +116,11 @@ impl Target<'_> {
         (self.walk(rank as f64) - spent < self.all()).then(|| Beam::whole(effort))
     }
 
+    /// Whether all are scored, whatever the query is.
+    pub(crate) fn scans(&self) -> bool {
+        self.all() <= MISSES * self.walk(self.k as f64)
+    }
+
     /// Chooses; `order` becomes regions by their scores, or empty if they are not needed.
     pub(crate) fn choose(
         &self,
@@ -125,7 +130,7 @@ impl Target<'_> {
     ) -> Choice {
         order.clear();
         let (all, least) = (self.all(), self.walk(self.k as f64));
-        if all <= MISSES * least {
+        if self.scans() {
             trace.chose(PlanKind::Codes, || {
                 let (count, all, least) = (self.count, us(all), us(least));
                 format!("all {count} eligible codes: about {all}; a walk: {least} and more")
