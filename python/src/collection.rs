@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nearfield::{AttributeType, OpenOptions, Progress, SearchRequest};
+use nearfield::{AttributeType, OpenOptions, Progress, SearchRequest, Vectors};
+use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -14,7 +15,7 @@ use crate::examples::{Given, Pair, Read};
 use crate::handle::Handle;
 use crate::join::JoinArguments;
 use crate::load::LoadArguments;
-use crate::request::{InterestArguments, SearchArguments};
+use crate::request::{InterestArguments, SearchArguments, UsualArguments};
 use crate::results::SearchResults;
 use crate::stats;
 use crate::table::Table;
@@ -237,6 +238,29 @@ impl Collection {
         let queries = matrix.vectors(py)?;
         let results = py.detach(|| collection.search(&queries, &request)).or_raise(py)?;
         Ok(SearchResults::new(results, config.dim))
+    }
+
+    /// The usual search, of one float32 vector and without conditions; `None` if it is anything
+    /// else, for `search` to look at.
+    fn search_one(
+        &self,
+        py: Python<'_>,
+        query: &Bound<'_, PyAny>,
+        arguments: UsualArguments<'_>,
+    ) -> PyResult<Option<SearchResults>> {
+        let collection = self.handle.to_read("search").or_raise(py)?;
+        let dim = collection.config().dim;
+        let Ok(array) = query.cast::<PyArray1<f32>>() else { return Ok(None) };
+        let (Some(request), Ok(array)) = (arguments.parse(), array.try_readonly()) else {
+            return Ok(None);
+        };
+        let Ok(vector) = array.as_slice() else { return Ok(None) };
+        if vector.len() != dim {
+            return Ok(None);
+        }
+        let vector = Vectors::from_f32(dim, vector).or_raise(py)?;
+        let results = py.detach(|| collection.search(&vector, &request)).or_raise(py)?;
+        Ok(Some(SearchResults::new(results, dim)))
     }
 
     /// More like these points.

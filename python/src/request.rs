@@ -6,9 +6,13 @@ use nearfield::{
     Boost, Cap, Conditions, Decay, Effort, Error, IdType, Interests, Result, SearchRequest,
 };
 use pyo3::prelude::*;
+use pyo3::types::{PyFloat, PyInt};
 
 use crate::convert;
 use crate::errors::OrRaise;
+
+/// Results a query where none are stated.
+const K_DEFAULT: usize = 10;
 
 /// What to search for, as the Python package hands it over: a tuple, in this order.
 #[derive(FromPyObject)]
@@ -26,6 +30,37 @@ pub struct SearchArguments<'py>(
     Option<String>,
     bool,
 );
+
+/// What the usual search says: k, recall, ef, threads.
+#[derive(FromPyObject)]
+pub struct UsualArguments<'py>(
+    Option<Bound<'py, PyAny>>,
+    Option<Bound<'py, PyAny>>,
+    Option<Bound<'py, PyAny>>,
+    Option<Bound<'py, PyAny>>,
+);
+
+impl UsualArguments<'_> {
+    /// Builds the request, unless there is something to convert or to complain about.
+    pub fn parse(&self) -> Option<SearchRequest> {
+        let Self(k, recall, ef, threads) = self;
+        let count = |of: &Option<Bound<'_, PyAny>>| match of {
+            None => Some(None),
+            Some(value) => Some(Some(value.cast_exact::<PyInt>().ok()?.extract::<usize>().ok()?)),
+        };
+        let mut request = SearchRequest::new(count(k)?.unwrap_or(K_DEFAULT));
+        request.effort = match (recall, count(ef)?) {
+            (None, None) => Effort::default(),
+            (None, Some(ef)) => Effort::Ef(ef),
+            (Some(recall), None) => {
+                Effort::Recall(recall.cast_exact::<PyFloat>().ok()?.value() as f32)
+            }
+            _ => return None,
+        };
+        request.threads = count(threads)?;
+        Some(request)
+    }
+}
 
 /// Threads, least similarity, microseconds that the search may take.
 #[derive(FromPyObject)]

@@ -1,6 +1,7 @@
 //! Search over a view: one query on the caller's thread, a batch on the pool.
 
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use rayon::prelude::*;
@@ -23,8 +24,11 @@ thread_local! {
     static SCRATCH: RefCell<(WalkScratch, Vec<exact::Query>)> = RefCell::default();
 }
 
-/// Queries of a batch that one task answers together.
-const TOGETHER: usize = 16;
+/// Queries of a batch that a thread answers together: at least, at most.
+const TOGETHER_LEAST: usize = 4;
+const TOGETHER: usize = 64;
+/// Parts of a batch a thread, if they get large enough.
+const PARTS: usize = 8;
 
 /// A hit and the segment it is in.
 type Found = (u32, Hit);
@@ -55,16 +59,35 @@ pub(super) fn answers_to(
         0 => Ok(Vec::new()),
         1 => answers(plan, vectors, threads > 1),
         _ if threads == 1 => answers(plan, vectors, false),
-        n => {
-            // A task a thread when their number is stated, else small ones that balance.
-            let stated = plan.request.threads.is_some();
-            let share = if stated { n.div_ceil(threads) } else { TOGETHER };
-            let tasks = vectors.par_chunks(share * dim);
-            let found: Result<Vec<Vec<_>>> =
-                pool()?.install(|| tasks.map(|v| answers(plan, v, false)).collect());
-            Ok(found?.into_iter().flatten().collect())
-        }
+        n => answers_by_many(plan, vectors, n, threads),
     }
+}
+
+/// Answers these `n` queries by at most so many threads of the pool.
+fn answers_by_many(
+    plan: &Plan<'_>,
+    vectors: &[f32],
+    n: usize,
+    threads: usize,
+) -> Result<Vec<Answered>> {
+    let pool = pool()?;
+    let threads = threads.min(pool.current_num_threads());
+    // Each takes the next few as it gets to them: none waits for one that the system held up.
+    let share = (n / (PARTS * threads)).clamp(TOGETHER_LEAST, TOGETHER);
+    let (parts, next) = (vectors.chunks(share * plan.view.config.dim), AtomicUsize::new(0));
+    let work = |_| {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(part) = parts.clone().nth(at) else { return Ok(done) };
+            done.push((at, answers(plan, part, false)?));
+        }
+    };
+    let done: Result<Vec<Vec<_>>> =
+        pool.install(|| (0..threads).into_par_iter().with_max_len(1).map(work).collect());
+    let mut done: Vec<_> = done?.into_iter().flatten().collect();
+    done.sort_unstable_by_key(|(at, _)| *at);
+    Ok(done.into_iter().flat_map(|(_, answers)| answers).collect())
 }
 
 /// Answers these queries; `parallel` lets a scan use the pool.
