@@ -42,9 +42,9 @@ pub struct UsualArguments<'py>(
 
 impl UsualArguments<'_> {
     /// Builds the request, unless there is something to convert or to complain about.
-    pub fn parse(&self) -> Option<SearchRequest> {
+    pub fn parse(self) -> Option<SearchRequest> {
         let Self(k, recall, ef, threads) = self;
-        let count = |of: &Option<Bound<'_, PyAny>>| match of {
+        let count = |of: Option<Bound<'_, PyAny>>| match of {
             None => Some(None),
             Some(value) => Some(Some(value.cast_exact::<PyInt>().ok()?.extract::<usize>().ok()?)),
         };
