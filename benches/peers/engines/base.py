@@ -45,6 +45,10 @@ class Engine:
         """The engine's own count of its memory, in parts, or None."""
         return None
 
+    def work(self, queries):
+        """What a query reads as it is set, where the engine tells: lists of [what, how many, bytes of each], or None."""
+        return None
+
     def disk_mb(self):
         """Size of the saved index, or None."""
         return None

@@ -5,6 +5,8 @@ import numpy as np
 
 from engines.base import EF_FINE, Engine, K, dir_mb
 
+EDGES = 32 * 4  # bytes a node
+
 
 class Nearfield(Engine):
     package = "nearfield"
@@ -36,6 +38,14 @@ class Nearfield(Engine):
     def own_mb(self):
         s = self.i.stats()
         return dict(hot=s["bytes_hot"] / 1e6, warm=s["bytes_warm"] / 1e6, originals=s["bytes_cold"] / 1e6)
+
+    def work(self, queries):
+        told = self.i.search(queries, k=K, ef=self.ef, threads=1, explain=True).explain
+        s = self.i.stats()
+        points = s["points"]
+        sizes = dict(hops=EDGES, codes_scored=s["bytes_hot"] / points - EDGES, rows_refined=s["bytes_warm"] / points - 8,
+                     rows_rescored=self.dim * (2 if s["dtype"] == "f16" else 1 if "8" in s["dtype"] else 4))
+        return [[what, float(np.mean([t[what] for t in told])), size] for what, size in sizes.items()]
 
     def sweep(self):
         return EF_FINE
