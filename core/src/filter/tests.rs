@@ -249,7 +249,7 @@ const WRONG: &[(&str, &str)] = &[
     ),
     (
         "score > 5\n  AND ratio > 'x'",
-        "filter: expected a number, as \"ratio\" is a f64 column, found the text 'x'
+        "filter: expected a number, as \"ratio\" is an f64 column, found the text 'x'
     AND ratio > 'x'
                 ^^^",
     ),
