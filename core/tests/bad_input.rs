@@ -9,8 +9,8 @@ use arrow_array::builder::{Float32Builder, ListBuilder};
 use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array};
 use common::{attributes, batch, config, source};
 use nearfield::{
-    Collection, CollectionConfig, Dtype, Error, IdType, Ids, LoadOptions, Metric, Progress,
-    VectorData, Vectors,
+    Collection, CollectionConfig, Conditions, Dtype, Error, IdType, Ids, LoadOptions, Metric,
+    Progress, SearchRequest, VectorData, Vectors,
 };
 
 fn collection(id_type: IdType, dtype: Dtype) -> Collection {
@@ -182,4 +182,24 @@ fn loads_that_do_not_fit() {
     let named = LoadOptions { vector: "embedding".to_owned(), ..options.clone() };
     let text = load(good.clone(), &named);
     assert!(text.contains("\"embedding\"") || text.contains("\"vector\""), "{text}");
+}
+
+/// Found by a matrix of bad arguments from Python: it was a division by zero.
+#[test]
+fn no_threads_are_refused_with_conditions_of_each_query() {
+    let c = collection(IdType::U64, Dtype::F32);
+    c.upsert(
+        &Ids::U64(vec![1, 2]),
+        &Vectors::from_f32(2, &[1.0, 0.0, 0.0, 1.0]).unwrap(),
+        None,
+        &Progress::new(),
+    )
+    .unwrap();
+    let mut request = SearchRequest::new(1);
+    request.threads = Some(0);
+    let error = c.search_ids(&Ids::U64(vec![1]), &request).unwrap_err();
+    assert!(error.to_string().starts_with("threads: expected at least 1"), "{error}");
+    request.per_query = vec![Conditions::default()];
+    let error = c.search(&Vectors::from_f32(2, &[1.0, 0.0]).unwrap(), &request).unwrap_err();
+    assert!(error.to_string().starts_with("threads: expected at least 1"), "{error}");
 }

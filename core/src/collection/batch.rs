@@ -61,7 +61,7 @@ pub(super) fn answered(
     let answers: Result<Vec<Vec<(usize, Answered)>>> = if threads == 1 {
         groups.iter().map(answer).collect()
     } else {
-        let task = groups.len().div_ceil(threads).max(1);
+        let task = groups.len().div_ceil(threads.max(1)).max(1);
         pool()?.install(|| groups.par_iter().with_min_len(task).map(answer).collect())
     };
     let mut found: Vec<Answered> = Vec::new();

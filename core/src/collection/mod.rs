@@ -469,8 +469,13 @@ impl Collection {
 
     /// Reads every byte of every file against its checksum.
     pub fn verify(&self) -> Result<VerifyReport> {
+        self.verify_with(&Progress::new())
+    }
+
+    /// [`verify`](Self::verify) that says how far it is, in bytes, and can be stopped.
+    pub fn verify_with(&self, progress: &Progress) -> Result<VerifyReport> {
         let view = self.view("verify")?;
-        stats::verify(&view, &self.shared.directory, self.shared.on_disk())
+        stats::verify(&view, &self.shared.directory, self.shared.on_disk(), progress)
     }
 
     /// Lets go of files and locks; later calls return [`Error::Closed`]. Idempotent. Waits for a

@@ -3,10 +3,11 @@
 use super::view::View;
 use super::worker::Worker;
 use super::{Shared, lock, state};
+use crate::config::Progress;
 use crate::error::{Error, Result};
 use crate::manifest::{SegmentRecord, encode_current};
 use crate::results::{SegmentStats, Stats, VerifyReport};
-use crate::segment::{SegmentBytes, verify_segment};
+use crate::segment::{Segment, SegmentBytes, verify_segment_while};
 use crate::types::MemoryMode;
 use crate::vfs::Directory;
 
@@ -111,13 +112,26 @@ pub(super) fn problems(shared: &Shared, view: &View) -> Vec<String> {
 }
 
 /// Reads the live state again, from its first file to its last, whatever this handle has open. In
-/// memory there are no files to read again.
-pub(super) fn verify(view: &View, directory: &Directory, on_disk: bool) -> Result<VerifyReport> {
+/// memory there are no files to read again. A step of `progress` is a byte of a segment.
+pub(super) fn verify(
+    view: &View,
+    directory: &Directory,
+    on_disk: bool,
+    progress: &Progress,
+) -> Result<VerifyReport> {
+    let segment = |segment: &Segment| {
+        let blocks = verify_segment_while(segment, |bytes| {
+            progress.advance(bytes as u64);
+            !progress.is_cancelled()
+        })?;
+        progress.check("verify").map(|()| blocks)
+    };
     if !on_disk {
         let mut report = VerifyReport { points: view.points(), ..VerifyReport::default() };
+        progress.begin(view.segments.iter().map(|handle| handle.segment.file_bytes()).sum());
         for handle in &view.segments {
             report.bytes += handle.segment.file_bytes();
-            report.blocks += verify_segment(&handle.segment)?;
+            report.blocks += segment(&handle.segment)?;
         }
         verify_sets(view, &mut report)?;
         return Ok(report);
@@ -132,10 +146,12 @@ pub(super) fn verify(view: &View, directory: &Directory, on_disk: bool) -> Resul
         blocks: 0,
         points: view.points(),
     };
-    for (handle, record) in view.segments.iter().filter_map(|h| Some((h, h.record()?))) {
+    let sealed = || view.segments.iter().filter_map(|h| Some((h, h.record()?)));
+    progress.begin(sealed().map(|(_, record)| record.length).sum());
+    for (handle, record) in sealed() {
         report.files += 1;
         report.bytes += record.length;
-        report.blocks += verify_segment(&handle.segment)?;
+        report.blocks += segment(&handle.segment)?;
     }
     verify_sets(view, &mut report)?;
     Ok(report)

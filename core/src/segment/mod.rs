@@ -26,5 +26,5 @@ pub(crate) use lookup::hash as hash_id;
 pub(crate) use reader::{Finder, Segment, SegmentBytes};
 pub(crate) use rows::{Kept, Rows};
 pub(crate) use tombstones::Dead;
-pub(crate) use verify::{scrub_segment, verify_segment};
+pub(crate) use verify::{scrub_segment, verify_segment, verify_segment_while};
 pub(crate) use writer::{Index, IndexGraph, build_segment, write_segment};

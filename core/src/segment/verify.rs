@@ -12,11 +12,23 @@ use crate::types::STRING_ID_BYTES_MAX;
 /// Checks everything; the number of blocks compared. Damage that is found is remembered: the
 /// segment is refused from then on.
 pub(crate) fn verify_segment(segment: &Segment) -> Result<u64> {
-    try_verify(segment).inspect_err(|error| segment.refuse(error))
+    verify_segment_while(segment, |_| true)
 }
 
-fn try_verify(segment: &Segment) -> Result<u64> {
-    let blocks = check_bytes(segment, |_| true).map_err(|f| f.at(segment.path()))?;
+/// The same, but for what is left once `go_on` says no; it is told of the bytes that were read
+/// since it was asked last.
+pub(crate) fn verify_segment_while(
+    segment: &Segment,
+    go_on: impl FnMut(usize) -> bool,
+) -> Result<u64> {
+    try_verify(segment, go_on).inspect_err(|error| segment.refuse(error))
+}
+
+fn try_verify(segment: &Segment, mut go_on: impl FnMut(usize) -> bool) -> Result<u64> {
+    let blocks = check_bytes(segment, &mut go_on).map_err(|f| f.at(segment.path()))?;
+    if !go_on(0) {
+        return Ok(blocks);
+    }
     check_ids(segment)?;
     let everything: Vec<u32> = (0..segment.rows()).collect();
     for position in 0..segment.columns() {

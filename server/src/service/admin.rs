@@ -68,8 +68,9 @@ impl AdminService for Admin {
     }
 
     async fn verify(&self, request: Request<VerifyRequest>) -> Answer<VerifyResponse> {
-        let run = |_: &Backend, _: &Call, served: &Arc<Served>, _: VerifyRequest| {
-            let report = served.collection.verify().map_err(|error| status(&error))?;
+        let run = |_: &Backend, call: &Call, served: &Arc<Served>, _: VerifyRequest| {
+            let report = served.collection.verify_with(&call.stop);
+            let report = report.map_err(|error| status(&error))?;
             let nearfield::VerifyReport { files, bytes, blocks, points } = report;
             Ok(VerifyResponse { files, bytes, blocks, points })
         };

@@ -121,7 +121,7 @@ impl Collection {
             return users.map(list).collect();
         }
         let threads = request.threads.unwrap_or(usize::MAX);
-        let task = users.len().div_ceil(threads).max(1);
+        let task = users.len().div_ceil(threads.max(1)).max(1);
         pool()?.install(|| users.into_par_iter().with_min_len(task).map(list).collect())
     }
 }
