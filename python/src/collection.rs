@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use nearfield::{AttributeType, OpenOptions, Progress, SearchRequest, Vectors};
+use nearfield::{AttributeType, Effort, OpenOptions, Progress, SearchRequest, Vectors};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -233,10 +233,12 @@ impl Collection {
     ) -> PyResult<SearchResults> {
         let collection = self.handle.to_read("search").or_raise(py)?;
         let config = collection.config();
-        let request: SearchRequest = arguments.parse(py, config.id_type)?;
+        let mut request: SearchRequest = arguments.parse(py, config.id_type)?;
         let matrix = Matrix::new("queries", config.dim, queries)?;
         let queries = matrix.vectors(py)?;
-        let results = py.detach(|| collection.search(&queries, &request)).or_raise(py)?;
+        let long = is_long(collection, queries.rows(), &request);
+        let results =
+            wait::search(py, long, &mut request, |request| collection.search(&queries, request))?;
         Ok(SearchResults::new(results, config.dim))
     }
 
@@ -272,9 +274,11 @@ impl Collection {
     ) -> PyResult<SearchResults> {
         let collection = self.handle.to_read("search_ids").or_raise(py)?;
         let config = collection.config();
-        let request: SearchRequest = arguments.parse(py, config.id_type)?;
+        let mut request: SearchRequest = arguments.parse(py, config.id_type)?;
         let ids = convert::ids(py, "ids", config.id_type, ids)?;
-        let results = py.detach(|| collection.search_ids(&ids, &request)).or_raise(py)?;
+        let long = is_long(collection, ids.len(), &request);
+        let results =
+            wait::search(py, long, &mut request, |request| collection.search_ids(&ids, request))?;
         Ok(SearchResults::new(results, config.dim))
     }
 
@@ -288,17 +292,18 @@ impl Collection {
     ) -> PyResult<SearchResults> {
         let collection = self.handle.to_read("recommend").or_raise(py)?;
         let config = collection.config();
-        let request: SearchRequest = arguments.parse(py, config.id_type)?;
+        let mut request: SearchRequest = arguments.parse(py, config.id_type)?;
         let positive = Given::new(py, "positive", &config, positive)?;
         let negative =
             negative.map(|given| Given::new(py, "negative", &config, given)).transpose()?;
         let (liked, others) =
             (positive.read(py)?, negative.as_ref().map(|given| given.read(py)).transpose()?);
-        let results = py.detach(|| {
+        let long = is_long(collection, 1, &request);
+        let results = wait::search(py, long, &mut request, |request| {
             let others = others.as_ref().map(Read::examples);
-            collection.recommend(liked.examples(), others, &request)
-        });
-        Ok(SearchResults::new(results.or_raise(py)?, config.dim))
+            collection.recommend(liked.examples(), others, request)
+        })?;
+        Ok(SearchResults::new(results, config.dim))
     }
 
     /// The interests of one user: one row.
@@ -311,12 +316,15 @@ impl Collection {
     ) -> PyResult<SearchResults> {
         let collection = self.handle.to_read("search_interests").or_raise(py)?;
         let config = collection.config();
-        let request: SearchRequest = arguments.parse(py, config.id_type)?;
+        let mut request: SearchRequest = arguments.parse(py, config.id_type)?;
         let interests = interests.parse();
         let matrix = Matrix::new("vectors", config.dim, vectors)?;
         let vectors = matrix.vectors(py)?;
-        let results = py.detach(|| collection.search_interests(&vectors, &interests, &request));
-        Ok(SearchResults::new(results.or_raise(py)?, config.dim))
+        let long = is_long(collection, vectors.rows(), &request);
+        let results = wait::search(py, long, &mut request, |request| {
+            collection.search_interests(&vectors, &interests, request)
+        })?;
+        Ok(SearchResults::new(results, config.dim))
     }
 
     /// Answers the queries of a file into another.
@@ -395,9 +403,14 @@ impl Collection {
         stats::stats(py, &state)
     }
 
-    fn verify<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn verify<'py>(
+        &self,
+        py: Python<'py>,
+        tick: Option<Py<PyAny>>,
+    ) -> PyResult<Bound<'py, PyDict>> {
         let collection = self.handle.to_read("verify").or_raise(py)?;
-        let report = wait::run(py, &Watcher::default(), |_| collection.verify())?;
+        let watcher = Watcher::new(tick);
+        let report = wait::run(py, &watcher, |progress| collection.verify_with(progress))?;
         stats::verify(py, &report)
     }
 
@@ -405,3 +418,15 @@ impl Collection {
         py.detach(|| self.handle.close()).or_raise(py)
     }
 }
+
+/// Whether a search may take so long that somebody wants to stop it: many queries, or many
+/// comparisons.
+fn is_long(collection: &nearfield::Collection, queries: usize, request: &SearchRequest) -> bool {
+    let comparisons = || collection.len().saturating_mul(queries as u64);
+    queries >= LONG_QUERIES || (request.effort == Effort::Exact && comparisons() >= LONG_ROWS)
+}
+
+/// Queries that together take some ten milliseconds.
+const LONG_QUERIES: usize = 256;
+/// Comparisons that do.
+const LONG_ROWS: u64 = 200_000;

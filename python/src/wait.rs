@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use nearfield::{Error, Progress, Result};
+use nearfield::{Error, Progress, Result, SearchRequest};
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
@@ -68,6 +68,23 @@ pub fn run<T: Send>(
     let value = outcome.or_raise(py)?;
     watcher.finish(py, &progress)?;
     Ok(value)
+}
+
+/// Runs a search without the GIL. One that may be `long` is stopped by what a signal handler raises;
+/// others are over before a thread for that were up.
+pub fn search<T: Send>(
+    py: Python<'_>,
+    long: bool,
+    request: &mut SearchRequest,
+    work: impl FnOnce(&SearchRequest) -> Result<T> + Send,
+) -> PyResult<T> {
+    if !long {
+        return py.detach(|| work(request)).or_raise(py);
+    }
+    run(py, &Watcher::default(), |progress| {
+        request.stop = Some(progress.clone());
+        work(request)
+    })
 }
 
 fn watched<T: Send>(

@@ -153,3 +153,28 @@ def test_float32_is_not_copied_at_the_boundary(
     arrow = pa.FixedSizeListArray.from_arrays(pa.array(queries.ravel()), 4)
     points.search(arrow, k=1)
     assert seen[1][0] is arrow
+
+
+def test_relations_of_duckdb() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    rows = "('x', [1.0, 2.0], 1), ('y', [3.0, 4.0], NULL), ('z', [5.0, 6.0], 3)"
+    rel = duckdb.sql(f"SELECT id, v::FLOAT[] AS v, n FROM (VALUES {rows}) AS t(id, v, n)")
+    points = nf.create(dim=2, metric="l2", id_type="str", schema={"n": "i64"})
+    points.upsert(rel.select("id"), rel.select("v"), rel.select("n"))
+    assert points.scan().to_arrow().to_pylist() == [
+        {"id": "x", "n": 1, "vector": [1.0, 2.0]},
+        {"id": "y", "n": None, "vector": [3.0, 4.0]},
+        {"id": "z", "n": 3, "vector": [5.0, 6.0]},
+    ]
+    found = points.search(rel.select("v"), k=1)
+    assert found.ids.tolist() == [["x"], ["y"], ["z"]]
+    assert duckdb.from_arrow(found).fetchall()[0][:3] == (0, 0, "x")
+
+
+def test_tables_of_one_column() -> None:
+    table = pa.table({"id": [7, 8, 9], "v": pa.FixedSizeListArray.from_arrays(FLAT, 2)})
+    points = nf.create(dim=2, metric="l2")
+    points.upsert(table.select(["id"]), pl.from_arrow(table.select(["v"])))
+    assert points.get([7, 8, 9])["vector"].tolist() == VALUES.tolist()
+    with pytest.raises(nf.InvalidArgumentError, match="vectors: expected an Arrow array of lists"):
+        points.upsert(table.select(["id"]), table)

@@ -255,3 +255,33 @@ def test_verify_finds_a_flipped_byte(path: Path, posts: nf.Collection) -> None:
     file.write_bytes(data)
     with pytest.raises(nf.CorruptionError, match=file.name), nf.open(path) as damaged:
         damaged.verify()
+
+
+def test_joblib(posts: nf.Collection) -> None:
+    joblib = pytest.importorskip("joblib")
+    parallel = joblib.Parallel(n_jobs=2)
+    found = parallel(joblib.delayed(nearest_in)(posts) for _ in range(3))
+    assert found == [nearest_in(posts)] * 3
+
+
+@pytest.mark.parametrize("way", ["search", "search_ids"])
+def test_ctrl_c_stops_a_long_search(way: str, numbered: Callable[..., nf.Collection]) -> None:
+    base = clustered(20_000, 64)
+    points = numbered(base)
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    given = base if way == "search" else np.arange(20_000)
+    begun = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        getattr(points, way)(given, k=10, exact=True)
+    # Whole it takes a quarter of a minute and more.
+    assert time.perf_counter() - begun < 5
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    assert points.search(base[0], k=1).ids[0] == 0
+
+
+@pytest.mark.usefixtures("ctrl_c_at_progress")
+def test_ctrl_c_stops_verify(posts: nf.Collection) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        posts.verify(progress=True)
+    assert posts.verify().points == 2000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -58,7 +58,19 @@ def text(value: Any, argument: str) -> str:
     """Return a str."""
     if not isinstance(value, str):
         raise TypeError(f"{argument}: expected a str, found {shown(value)}")
+    if not value.isascii():
+        _check_unicode(value, argument)
     return value
+
+
+def _check_unicode(value: str, argument: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidArgumentError(
+            f"{argument}: expected text that UTF-8 can hold, found a lone surrogate at "
+            f"{error.start}"
+        ) from None
 
 
 def texts(value: Any, argument: str) -> list[str]:
@@ -67,6 +79,8 @@ def texts(value: Any, argument: str) -> list[str]:
         return []
     if isinstance(value, str):
         raise TypeError(f"{argument}: expected a list of str, found a str; use brackets")
+    if not isinstance(value, Iterable):
+        raise TypeError(f"{argument}: expected a list of str, found {shown(value)}")
     return [text(name, argument) for name in value]
 
 
@@ -82,9 +96,11 @@ def flag(value: Any, argument: str) -> bool:
 def path(value: Any, argument: str) -> str:
     """Return a path as str."""
     try:
-        return os.fsdecode(value)
+        decoded = os.fsdecode(value)
     except TypeError:
         raise TypeError(f"{argument}: expected a str or Path, found {shown(value)}") from None
+    _check_unicode(decoded, argument)
+    return decoded
 
 
 def schema(value: Any) -> list[tuple[str, str]]:

@@ -875,8 +875,13 @@ class Collection:
         """
         return Report(self._core.stats())
 
-    def verify(self) -> Report:
+    def verify(self, *, progress: bool = False) -> Report:
         """Read every byte of every file against its checksum.
+
+        Parameters
+        ----------
+        progress : bool
+            Whether to show a tqdm bar.
 
         Returns
         -------
@@ -888,7 +893,8 @@ class Collection:
         CorruptionError
             If a byte isn't what was written; the message names the file and the place.
         """
-        return Report(self._core.verify())
+        with bar(progress, "verify") as tick:
+            return Report(self._core.verify(tick))
 
     def close(self) -> None:
         """Let go of files and locks; may be called twice. Later calls raise ClosedError."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ._checks import flag
+
 Tick = Callable[[int, int], None]
 
 
@@ -14,7 +16,7 @@ def bar(shown: bool, title: str) -> Iterator[Tick | None]:
 
     Yields None, and shows nothing, if `shown` is false or tqdm isn't installed.
     """
-    if not shown:
+    if not flag(shown, "progress"):
         yield None
         return
     try:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ._errors import InvalidArgumentError
+from ._checks import shown
+from ._errors import InvalidArgumentError, InvalidTypeError
 from ._result import SearchResult
 
 MISSING_U64 = 2**64 - 1
@@ -55,12 +56,28 @@ def recall(result: Any, truth: Any) -> float:
 
 
 def _rows(value: Any, argument: str) -> list[list[Any]]:
-    ids = value.ids if isinstance(value, SearchResult) else np.asarray(value)
-    if ids.ndim not in (1, 2):
+    if isinstance(value, SearchResult):
+        ids = value.ids
+    else:
+        try:
+            ids = np.asarray(value)
+        except Exception as error:
+            raise InvalidArgumentError(
+                f"{argument}: expected ids of shape (n, k) or (k,), found {shown(value)} ({error})"
+            ) from None
+    if ids.ndim not in (1, 2) or ids.dtype.kind not in "iufOUT":
         raise InvalidArgumentError(
-            f"{argument}: expected ids of shape (n, k) or (k,), found {ids.shape}"
+            f"{argument}: expected ids of shape (n, k) or (k,), found {ids.dtype} of shape "
+            f"{ids.shape}"
         )
     rows: list[list[Any]] = np.atleast_2d(ids).tolist()
+    if ids.dtype.kind == "O":
+        for row, of in enumerate(rows):
+            for one in of:
+                if not isinstance(one, int | str | np.integer | None):
+                    raise InvalidTypeError(
+                        f"{argument}, row {row}: expected ids, found {shown(one)}"
+                    )
     return rows
 
 

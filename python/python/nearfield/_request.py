@@ -81,7 +81,7 @@ def search_arguments(
         each,
         None if group_by is None else _checks.text(group_by, "group_by"),
         None if cap is None else _checks.count(cap, "max_per_group"),
-        (None if decay is None else decay._arguments(), _boosts(of("boosts", ()))),
+        (None if decay is None else decay._arguments(), _boosts(of("boosts"))),
         _checks.texts(of("with_attributes", ()), "with_attributes"),
         _checks.flag(of("with_vectors", False), "with_vectors"),
         (
@@ -95,10 +95,12 @@ def search_arguments(
 
 
 def _boosts(value: Any) -> list[tuple[str, float, str]]:
-    if value is None or value == ():
+    if value is None:
         return []
     if isinstance(value, Boost):
         raise TypeError("boosts: expected a list of nearfield.Boost, found one; use brackets")
+    if not isinstance(value, list | tuple):
+        raise TypeError(f"boosts: expected a list of nearfield.Boost, found {_checks.shown(value)}")
     for boost in value:
         if not isinstance(boost, Boost):
             raise TypeError(f"boosts: expected nearfield.Boost, found {_checks.shown(boost)}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import _show
 from ._table import Table
 
 if TYPE_CHECKING:
@@ -121,10 +122,35 @@ class SearchResult:
         return self._core.queries
 
     def __repr__(self) -> str:
-        if self._one:
-            return f"<nearfield.SearchResult of one query, k={self.k}, {self.counts} hits>"
-        hits = int(np.sum(self.counts))
-        return f"<nearfield.SearchResult of {len(self):,} queries, k={self.k}, {hits:,} hits>"
+        columns, left_out = self._first()
+        title = f"<nearfield.SearchResult of {self._title()}>"
+        return f"{title}\n{_show.text_rows(columns, left_out)}" if columns["rank"] else title
+
+    def _repr_html_(self) -> str:
+        return _show.html_rows(self._title(), *self._first())
+
+    def _title(self) -> str:
+        queries = "one query" if self._one else f"{len(self):,} queries"
+        return f"{queries}, k={self.k}, {int(np.sum(self.counts)):,} hits"
+
+    def _first(self) -> tuple[dict[str, list[Any]], int]:
+        """Return the first hits as columns, and how many hits are left out."""
+        counts = [int(count) for count in np.atleast_1d(self.counts)]
+        places: list[tuple[int, int]] = []
+        for query, count in enumerate(counts):
+            places += [(query, rank) for rank in range(min(count, _show.ROWS - len(places)))]
+            if len(places) == _show.ROWS:
+                break
+
+        def taken(values: np.ndarray[Any, Any]) -> list[Any]:
+            return [values[rank if self._one else (query, rank)] for query, rank in places]
+
+        columns: dict[str, list[Any]] = {} if self._one else {"query": [p[0] for p in places]}
+        columns["rank"] = [rank for _, rank in places]
+        columns |= {"id": taken(self.ids), "score": taken(self.scores)}
+        for name, values in self.attributes.items():
+            columns[f"attribute_{name}" if name in columns else name] = taken(values)
+        return columns, sum(counts) - len(places)
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         """Export the hits as an Arrow C stream: the table of `to_arrow`."""

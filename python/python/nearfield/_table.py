@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import _show
+
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
@@ -74,7 +76,14 @@ class Table:
         return self._core.__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        return f"<nearfield.Table {len(self):,} rows: {', '.join(self.columns)}>"
+        return f"<nearfield.Table {self._title()}>"
+
+    def _repr_html_(self) -> str:
+        shown = {name: list(self[name][: _show.ROWS]) for name in self.columns}
+        return _show.html_rows(self._title(), shown, max(0, len(self) - _show.ROWS))
+
+    def _title(self) -> str:
+        return f"{len(self):,} rows: {', '.join(self.columns)}"
 
     def to_arrow(self) -> pa.Table:
         """Return a ``pyarrow.Table``.

@@ -1,6 +1,7 @@
 //! Objects that speak the Arrow C interface.
 
-use arrow_array::{Array, ArrayRef, RecordBatch, new_empty_array};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, RecordBatch, StructArray, new_empty_array};
 use arrow_select::concat::{concat, concat_batches};
 use pyo3::prelude::*;
 use pyo3_arrow::PyTable;
@@ -15,23 +16,32 @@ pub fn speaks_arrow(value: &Bound<'_, PyAny>) -> bool {
         .any(|name| value.hasattr(*name).unwrap_or(false))
 }
 
-/// One array of an Arrow array or chunked array; a single chunk is not copied.
+/// One array of an Arrow array or chunked array, or of a table of one column, as duckdb's relations
+/// are; a single chunk is not copied.
 pub fn array(py: Python<'_>, argument: &str, value: &Bound<'_, PyAny>) -> PyResult<ArrayRef> {
     let chunked = value
         .extract::<AnyArray>()
         .and_then(|any| any.into_chunked_array().map_err(PyErr::from))
         .map_err(|error| wrong_type(py, argument, "an Arrow array", value, &error.to_string()))?;
     let (chunks, field) = chunked.into_inner();
-    match chunks.as_slice() {
-        [] => Ok(new_empty_array(field.data_type())),
-        [one] => Ok(one.clone()),
+    let array = match chunks.as_slice() {
+        [] => new_empty_array(field.data_type()),
+        [one] => one.clone(),
         many => {
             let chunks: Vec<&dyn Array> = many.iter().map(AsRef::as_ref).collect();
             concat(&chunks).map_err(|error| {
                 invalid(py, argument, "chunks of one type", &error.to_string(), "")
-            })
+            })?
         }
-    }
+    };
+    // A table comes as rows of its columns.
+    Ok(
+        match array.as_struct_opt().filter(|rows| rows.null_count() == 0).map(StructArray::columns)
+        {
+            Some([column]) => column.clone(),
+            _ => array,
+        },
+    )
 }
 
 /// One batch of an Arrow table, batch or stream.
