@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,9 @@ import numpy as np
 import pytest
 
 import nearfield as nf
+
+# Threads of OpenMP (scikit-learn) that wait busily take the processors of others.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 SCHEMA = {
     "subreddit": "keyword",

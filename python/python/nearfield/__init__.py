@@ -8,6 +8,9 @@
 ([1], ['east'])
 """
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import Any as _Any
+
 from ._boost import Boost
 from ._collection import (
     Collection,
@@ -39,6 +42,7 @@ from ._errors import (
     StorageError,
     UnsupportedVersionError,
 )
+from ._evaluate import Evaluation, evaluate
 from ._exclusions import Exclusions
 from ._import import import_hnsw_rs
 from ._join import knn_join
@@ -46,6 +50,9 @@ from ._recall import recall
 from ._report import Report
 from ._result import SearchResult
 from ._table import Table
+
+if _TYPE_CHECKING:
+    from . import sklearn, viz
 
 __all__ = [
     "AlreadyExistsError",
@@ -57,6 +64,7 @@ __all__ = [
     "DeadlineError",
     "Decay",
     "DimensionMismatchError",
+    "Evaluation",
     "Exclusions",
     "FilterError",
     "InvalidArgumentError",
@@ -77,15 +85,28 @@ __all__ = [
     "__version__",
     "alias",
     "create",
+    "evaluate",
     "import_hnsw_rs",
     "knn_join",
     "open",
     "recall",
     "restore",
+    "sklearn",
+    "viz",
 ]
+
+
+def __getattr__(name: str) -> _Any:
+    # Read when first used: they need packages that many do without.
+    if name in ("sklearn", "viz"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 for _name in __all__:
     # Errors and reprs read "nearfield.LockedError", wherever the class is written.
-    if isinstance(globals()[_name], type):
+    if isinstance(globals().get(_name), type):
         globals()[_name].__module__ = "nearfield"
 del _name
