@@ -1,7 +1,7 @@
 # The commands of a developer. `make` alone lists them.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test test-rust test-python soak fuzz lint lint-rust lint-python fmt bench bench-retrieval bench-storage bench-peers clean
+.PHONY: help demo test test-rust test-python soak fuzz lint lint-rust lint-python fmt bench bench-retrieval bench-storage bench-peers bench-report docs clean
 
 # Everything is installed into the tree: Rust's output into target/, Python's into .venv/.
 PYTHON  ?= $(firstword $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -77,9 +77,18 @@ bench-storage: ## DIR=path: writes, opening, churn and memory on the disk of tha
 bench-peers: ## DATASET=dir: table and curve against other engines; benches/peers/README.md says how to make one
 	$(MAKE) --no-print-directory -C benches/peers PYTHON=$(PYTHON) DATASET=$(if $(DATASET),$(abspath $(DATASET)))
 
+bench-report: $(VENV)/deps ## RESULTS="dir ...": keep results of bench-peers; the picture and tables of the README and docs/benchmarks.md
+	$(PY) benches/peers/publish.py $(foreach dir,$(RESULTS),$(abspath $(dir)))
+
+docs: $(VENV)/wheel ## the documentation site: docs/_build/html/index.html
+	cargo build --quiet --locked --workspace --bin nearfield
+	$(PY) docs/cli.py $(or $(CARGO_TARGET_DIR),target)/debug/nearfield docs/reference/cli.md
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 clean: ## remove what the other commands built
 	cargo clean
-	rm -rf $(VENV)
+	rm -rf $(VENV) docs/_build docs/reference/cli.md
 
 $(VENV)/deps: .ci/requirements.txt
 	@test -n "$(PYTHON)" || { echo 'Python 3.11 or newer is missing; or name one: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }

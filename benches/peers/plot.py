@@ -1,4 +1,6 @@
 """The curve of recall against QPS:  plot.py RESULTS_DIR...   writes curve.png into each (see report.py for the folders)."""
+import json
+import os
 import sys
 from math import log10
 
@@ -9,6 +11,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: E402
 
 from curve import frontier, load, points  # noqa: E402
+from machine import line  # noqa: E402
 from report import OURS, folders  # noqa: E402
 
 LOW = 0.85
@@ -90,7 +93,8 @@ def label(ax, curves):
                     arrowprops=dict(arrowstyle="-", color=style[n]["color"], linewidth=0.6, alpha=0.55, shrinkA=1, shrinkB=3))
 
 
-def folder(path):
+def picture(path, target):
+    """Draws the results of a folder, with the machine's line below."""
     results = load(path)
     if not results:
         return
@@ -101,12 +105,17 @@ def folder(path):
     axes[0].set_ylabel("queries a second (log)")
     fig.suptitle(f"{one['dataset']}: {one['n']:,} x {one.get('dim', '?')}. Up and to the right is better.", x=0.06, ha="left",
                  fontsize=13)
-    fig.subplots_adjust(left=0.06, right=0.87, top=0.87, bottom=0.09, wspace=0.42)
-    fig.savefig(f"{path}/curve.png", dpi=130)
+    bottom = 0.09
+    if os.path.exists(f"{path}/machine.json"):
+        with open(f"{path}/machine.json") as f:
+            fig.text(0.06, 0.015, line(json.load(f)).replace("`", ""), fontsize=8, color="#555555")
+        bottom = 0.13
+    fig.subplots_adjust(left=0.06, right=0.87, top=0.87, bottom=bottom, wspace=0.42)
+    fig.savefig(target, dpi=110)
     plt.close(fig)
-    print(f"{path}/curve.png")
+    print(target)
 
 
 if __name__ == "__main__":
     for f in folders(sys.argv[1:]):
-        folder(f)
+        picture(f, f"{f}/curve.png")
