@@ -4,10 +4,13 @@
 mod common;
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use common::{config, every_kind_of_file, files, ids, open};
-use nearfield::{Collection, Dtype, Effort, Error, IdType, Mode, SearchRequest, Vectors};
+use nearfield::{
+    Collection, Dtype, Effort, Error, IdType, MemoryMode, Mode, OpenOptions, SearchRequest, Vectors,
+};
 
 const DIM: usize = 40;
 
@@ -107,6 +110,31 @@ fn every_truncation_and_extension_is_found() {
         fs::write(&file, &good).unwrap();
     }
     use_all(&path, IdType::Str).unwrap();
+}
+
+/// A file of a terabyte is not read to learn that it is not what the manifest names.
+#[test]
+fn files_of_any_length_are_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = collection(dir.path(), IdType::U64);
+    let mut cases = 0;
+    for (name, good) in files(&path).into_iter().filter(|(name, _)| !name.starts_with("wal")) {
+        let file = path.join(&name);
+        let sparse = fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(1 << 40);
+        if sparse.is_err() {
+            continue;
+        }
+        assert_found(&path, IdType::U64, &name, "a terabyte");
+        for memory in [MemoryMode::Heap, MemoryMode::Pinned] {
+            let options = OpenOptions { mode: Mode::Read, memory: Some(memory) };
+            let found = Collection::open(&path, options).map(drop);
+            assert!(matches!(found, Err(Error::Corruption { .. })), "{name}: {found:?}");
+        }
+        fs::write(&file, &good).unwrap();
+        cases += 1;
+    }
+    let _ = writeln!(std::io::stderr(), "{cases} files of a terabyte");
+    use_all(&path, IdType::U64).unwrap();
 }
 
 /// Codes and vectors are not compared with their checksums when they are used: a writer reads

@@ -93,7 +93,7 @@ impl<'a> Spool<'a> {
     }
 
     fn part(&self, name: &str) -> Option<SegmentHandle> {
-        let bytes = self.directory.map(name, Access::Copy).ok()?;
+        let bytes = self.directory.map(name, Access::Copy, u64::MAX).ok()?;
         let segment = Segment::open(bytes, Path::new(name), self.config).ok()?;
         verify_segment(&segment).ok()?;
         Some(SegmentHandle::growing(0, Arc::new(segment)))

@@ -204,7 +204,7 @@ fn replay(directory: &Directory, mut view: View) -> std::result::Result<Loaded, 
 /// A file of the log, as long as it is now; it may grow, but what is there stays.
 fn map_log(directory: &Directory, mark: Mark, memory: MemoryMode) -> io::Result<Bytes> {
     let access = if memory == MemoryMode::Heap { Access::Copy } else { Access::Map };
-    directory.map(&mark.file(), access)
+    directory.map(&mark.file(), access, u64::MAX)
 }
 
 /// [`map_log`], with an error that names the file.
@@ -280,7 +280,7 @@ fn open_segment(
     let mut handle = SegmentHandle::sealed(record.clone(), segment);
     if let (Some(tombstones), Some(name)) = (&record.tombstones, record.tombstones_file()) {
         let file = directory
-            .read(&name, TOMBSTONES_BYTES_MAX)
+            .read(&name, tombstones.length.min(TOMBSTONES_BYTES_MAX))
             .map_err(|e| named_file(directory, &name, e))?;
         let path = directory.path(&name);
         let dead = Dead::decode(&file, record.rows).map_err(|f| f.at(&path))?;
@@ -293,7 +293,7 @@ fn open_segment(
     }
     if let (Some(attributes), Some(name)) = (&record.attributes, record.attributes_file()) {
         let file = directory
-            .read(&name, ATTRIBUTES_BYTES_MAX)
+            .read(&name, attributes.length.min(ATTRIBUTES_BYTES_MAX))
             .map_err(|e| named_file(directory, &name, e))?;
         let path = directory.path(&name);
         let patch = changes::decode(&file, record.rows, &config.schema).map_err(|f| f.at(&path))?;
@@ -314,13 +314,14 @@ fn map_named(
     length: u64,
     config: &CollectionConfig,
 ) -> std::result::Result<Bytes, Failure> {
-    let bytes = directory.map(name, access(config)).map_err(|e| named_file(directory, name, e))?;
-    let found = bytes.len() as u64;
-    if found == length {
-        return Ok(bytes);
-    }
-    let (expected, said) = (format!("{length} bytes"), format!("{found} bytes"));
-    let fault = Fault::damage(found.min(length), "file", expected, said);
+    let (found, said) = match directory.map(name, access(config), length) {
+        Ok(bytes) if bytes.len() as u64 == length => return Ok(bytes),
+        Ok(bytes) => (bytes.len() as u64, format!("{} bytes", bytes.len())),
+        // Not read: it may be of any length.
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => (length, "more".to_owned()),
+        Err(error) => return Err(named_file(directory, name, error)),
+    };
+    let fault = Fault::damage(found.min(length), "file", format!("{length} bytes"), said);
     Err(fault.at(&directory.path(name)).into())
 }
 

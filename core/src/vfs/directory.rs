@@ -118,8 +118,8 @@ impl Directory {
     }
 
     /// The bytes of a file that is finished or only grows. The error is the system's, for the caller to interpret.
-    pub(crate) fn map(&self, name: &str, access: Access) -> io::Result<Bytes> {
-        self.vfs.map(&self.path(name), access)
+    pub(crate) fn map(&self, name: &str, access: Access, limit: u64) -> io::Result<Bytes> {
+        self.vfs.map(&self.path(name), access, limit)
     }
 
     /// Another directory of the same file system.
@@ -137,7 +137,7 @@ impl Directory {
             }
             // Across devices, or where there are no links.
             Err(_) => {
-                let bytes = self.vfs.map(&from, Access::Map);
+                let bytes = self.vfs.map(&from, Access::Map, u64::MAX);
                 let bytes = bytes.map_err(|e| Error::io(&from, "read the file", e))?;
                 to.write(name, |file| bytes.chunks(1 << 20).try_for_each(|part| file.append(part)))
             }

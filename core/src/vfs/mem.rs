@@ -107,7 +107,7 @@ impl Vfs for MemVfs {
         Ok(lock(&*self.file(path)?).bytes().to_vec())
     }
 
-    fn map(&self, path: &Path, _access: Access) -> io::Result<Bytes> {
+    fn map(&self, path: &Path, _access: Access, _limit: u64) -> io::Result<Bytes> {
         let file = self.file(path)?;
         let mut content = lock(&file);
         if let Content::Growing(bytes) = &*content {

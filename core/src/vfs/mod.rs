@@ -44,8 +44,9 @@ pub(crate) trait Vfs: fmt::Debug + Send + Sync {
     /// Reads a small file whole; one longer than `limit` is an error.
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>>;
 
-    /// The bytes of a file that is finished or only grows, as far as they are there now.
-    fn map(&self, path: &Path, access: Access) -> io::Result<Bytes>;
+    /// The bytes of a file that is finished or only grows, as far as they are there now; one longer
+    /// than `limit` is an error.
+    fn map(&self, path: &Path, access: Access, limit: u64) -> io::Result<Bytes>;
 
     /// Moves a file, replacing what is there.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;

@@ -26,6 +26,14 @@ impl Output for OsOutput {
     }
 }
 
+fn check_length(length: u64, limit: u64) -> io::Result<()> {
+    if length <= limit {
+        return Ok(());
+    }
+    let found = format!("more than the {limit} bytes such a file can have");
+    Err(io::Error::new(io::ErrorKind::FileTooLarge, found))
+}
+
 impl Vfs for OsVfs {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         fs::create_dir(path)
@@ -69,20 +77,17 @@ impl Vfs for OsVfs {
     }
 
     fn read(&self, path: &Path, limit: u64) -> io::Result<Vec<u8>> {
-        let file = regular(path)?.0;
+        let (file, len) = regular(path)?;
+        check_length(len, limit)?;
         let mut bytes = Vec::new();
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > limit {
-            return Err(io::Error::new(
-                io::ErrorKind::FileTooLarge,
-                format!("more than the {limit} bytes such a file can have"),
-            ));
-        }
+        check_length(bytes.len() as u64, limit)?;
         Ok(bytes)
     }
 
-    fn map(&self, path: &Path, access: Access) -> io::Result<Bytes> {
+    fn map(&self, path: &Path, access: Access, limit: u64) -> io::Result<Bytes> {
         let (mut file, len) = regular(path)?;
+        check_length(len, limit)?;
         let len = usize::try_from(len)
             .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, "beyond the address space"))?;
         match access {

@@ -121,7 +121,7 @@ pub(crate) fn percentile(times: &[Duration], share: f64) -> f64 {
 /// Waits until the thread beside the writers has nothing more to do: the segments stay the same.
 pub(crate) fn settle(collection: &Collection) -> Result<(), Box<dyn Error>> {
     let (mut before, mut same) = (0, 0);
-    while same < 6 {
+    while same < 20 {
         std::thread::sleep(Duration::from_millis(500));
         let version = collection.stats()?.version;
         same = if version == before { same + 1 } else { 0 };

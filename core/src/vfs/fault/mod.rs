@@ -362,9 +362,12 @@ impl Vfs for FaultVfs {
         Ok(bytes)
     }
 
-    fn map(&self, path: &Path, _access: Access) -> io::Result<Bytes> {
+    fn map(&self, path: &Path, _access: Access, limit: u64) -> io::Result<Bytes> {
         let mut inner = self.running()?;
         inner.call(Call::Open)?;
+        if inner.disk.file(path)?.len() as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         inner.disk.map(path)
     }
 
