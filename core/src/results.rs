@@ -95,7 +95,7 @@ pub struct SegmentStats {
     pub rows: u64,
     /// Rows replaced or deleted since.
     pub dead: u64,
-    /// Whether a graph indexes it; else it is scanned.
+    /// Whether a graph indexes it, or most of what is growing; else it is scanned.
     pub indexed: bool,
     /// Bytes of the file.
     pub bytes: u64,

@@ -312,7 +312,8 @@ impl Draft {
     fn merge_pieces(&mut self) -> Result<()> {
         loop {
             let small = |h: &&Arc<SegmentHandle>| {
-                h.wal() == Some(self.wal) && (h.segment.rows() as usize) < PIECE_ROWS
+                let rows = h.segment.rows() as usize;
+                h.wal() == Some(self.wal) && !h.taken && rows < PIECE_ROWS
             };
             let sizes = self.segments.iter().rev().take_while(small);
             let sizes: Vec<usize> = sizes.map(|h| h.segment.rows() as usize).collect();

@@ -165,6 +165,7 @@ fn try_lead(shared: &Shared, requests: Vec<Request>) -> Result<Vec<Result<u64>>>
     }
     drop(committer);
     shared.sealer.wake();
+    shared.indexer.wake();
     let mut applied = committed?.into_iter();
     let outcome = |refused: Option<Error>| match refused {
         Some(error) => Some(Err(error)),

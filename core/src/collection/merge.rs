@@ -47,10 +47,7 @@ pub(super) fn write_indexed(
         return write_sealed_to(directory, shared, config, points, None);
     }
     let originals = Originals::new(config.dtype, config.dim, points.vectors());
-    let options = BuildOptions {
-        kind: config.index,
-        ..BuildOptions::new(config.metric, config.profile, config.seed)
-    };
+    let options = options(config);
     let ordered = threads.install(|| Ordered::new(&originals, &options, base, progress))?;
     let start = base.map_or(Start::Nothing, Start::Base);
     let stop = Stop::default();
@@ -60,9 +57,17 @@ pub(super) fn write_indexed(
     write_sealed_to(directory, shared, config, points, Some(index))
 }
 
+/// How the index of a segment is built.
+pub(super) fn options(config: &CollectionConfig) -> BuildOptions {
+    BuildOptions {
+        kind: config.index,
+        ..BuildOptions::new(config.metric, config.profile, config.seed)
+    }
+}
+
 /// The index that has most of these points, if it has half of them: healing and inserting take
 /// less work than building then.
-fn base_of<'a>(inputs: &'a [Arc<SegmentHandle>], points: &Kept) -> Option<Base<'a>> {
+pub(super) fn base_of<'a>(inputs: &'a [Arc<SegmentHandle>], points: &Kept) -> Option<Base<'a>> {
     let indexed = inputs.iter().enumerate().filter(|(_, h)| h.segment.index().is_some());
     let (at, largest) = indexed.max_by_key(|(at, h)| (h.alive(), Reverse(*at)))?;
     if (largest.alive() as usize) * 2 < points.len() {
@@ -235,7 +240,7 @@ fn replace(
 }
 
 /// The new segment with what happened to its points since the inputs were read.
-fn catch_up(
+pub(super) fn catch_up(
     view: &View,
     inputs: &[Arc<SegmentHandle>],
     new: &SegmentHandle,

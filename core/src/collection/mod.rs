@@ -21,6 +21,7 @@ mod explain;
 mod filters;
 mod get;
 mod group;
+mod growing;
 #[cfg(test)]
 mod hostile;
 mod import;
@@ -113,6 +114,7 @@ struct Shared {
     failed: Stop,
     group: Group,
     filters: Filters,
+    indexer: Worker,
     sealer: Worker,
     merger: Worker,
     scrubber: Worker,
@@ -484,6 +486,7 @@ impl Collection {
     pub fn close(&self) -> Result<()> {
         let mut flushed = Ok(());
         if self.is_writable() {
+            self.shared.indexer.stop();
             self.shared.sealer.stop();
             self.shared.merger.stop();
             self.shared.scrubber.stop();
@@ -535,6 +538,11 @@ impl Collection {
     pub(crate) fn start_worker(&self) -> Result<()> {
         *lock(&self.threads) = worker::start(&self.shared)?;
         Ok(())
+    }
+
+    /// Makes one piece of what is growing, as the threads beside the writers would.
+    pub(crate) fn gather_pieces(&self) -> Result<()> {
+        self.shared.gather_pieces()
     }
 
     /// Seals what has grown, as the threads beside the writers would.

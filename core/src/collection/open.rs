@@ -262,6 +262,7 @@ fn assemble(
         failed,
         group: Group::default(),
         filters: Filters::default(),
+        indexer: Worker::default(),
         sealer: Worker::default(),
         merger: Worker::default(),
         scrubber: Worker::default(),

@@ -19,6 +19,8 @@ type Slot = Mutex<Option<(u32, &'static ThreadPool)>>;
 static POOL: Slot = Mutex::new(None);
 static BACKGROUND: Slot = Mutex::new(None);
 static SEALING: Slot = Mutex::new(None);
+static INDEXING: Slot = Mutex::new(None);
+static ENCODING: Slot = Mutex::new(None);
 
 /// The pool of this process, of [`threads`] threads; made at its first use, kept for ever.
 pub(crate) fn pool() -> Result<&'static ThreadPool> {
@@ -30,9 +32,19 @@ pub(crate) fn background() -> Result<&'static ThreadPool> {
     of_process(&BACKGROUND, "nearfield-merge", || Ok((threads()? / 4).max(1)))
 }
 
-/// The pool that seals what has grown: half of the threads, at least one.
+/// The pool that indexes what is growing: a quarter of the threads, at least one.
+pub(super) fn indexing() -> Result<&'static ThreadPool> {
+    of_process(&INDEXING, "nearfield-index", || Ok((threads()? / 4).max(1)))
+}
+
+/// The pool that seals what has grown: a quarter of the threads, at least one.
 pub(super) fn sealing() -> Result<&'static ThreadPool> {
-    of_process(&SEALING, "nearfield-seal", || Ok((threads()? / 2).max(1)))
+    of_process(&SEALING, "nearfield-seal", || Ok((threads()? / 4).max(1)))
+}
+
+/// The thread that encodes what is growing: short work that waits for nothing else.
+pub(super) fn encoding() -> Result<&'static ThreadPool> {
+    of_process(&ENCODING, "nearfield-encode", || Ok(1))
 }
 
 fn of_process(

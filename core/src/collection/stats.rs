@@ -47,6 +47,7 @@ pub(super) fn stats(view: &View, on_disk: bool) -> Stats {
             growing.rows += u64::from(handle.segment.rows());
             growing.dead += u64::from(handle.segment.rows() - handle.alive());
             growing.bytes += bytes.file;
+            growing.indexed |= handle.segment.index().is_some();
             continue;
         };
         all.file += bytes.file;
@@ -100,7 +101,8 @@ pub(super) fn problems(shared: &Shared, view: &View) -> Vec<String> {
     };
     let stopped = stopped.map(|cause| Error::Poisoned { cause }.to_string());
     let damage = view.segments.iter().filter_map(|h| h.segment.damage());
-    let failures = [&shared.sealer, &shared.merger].into_iter().filter_map(Worker::failure);
+    let failures =
+        [&shared.indexer, &shared.sealer, &shared.merger].into_iter().filter_map(Worker::failure);
     let all = stopped.into_iter().chain(damage.map(|error| error.to_string())).chain(failures);
     let mut problems: Vec<String> = Vec::new();
     for problem in all {

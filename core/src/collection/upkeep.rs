@@ -6,24 +6,37 @@ use std::time::Duration;
 
 use super::commit::{Committer, Swap};
 use super::worker::{Role, Worker};
-use super::{Shared, View, lock, merge, pool};
+use super::{Shared, View, growing, lock, merge, pool};
 use crate::compaction::{Meta, plan};
 use crate::config::Progress;
 use crate::error::Result;
 use crate::segment::SegmentHandle;
 use crate::sync::MutexGuard;
+use crate::types::IndexKind;
 
 /// Growing points and bytes at which they are sealed: so many cost a search as much as a segment.
 const SEAL: Size = Size { rows: if cfg!(test) { 40 } else { 8_192 }, bytes: 64 << 20 };
-/// While points come fast, sealing waits until there are so many: the disk is theirs meanwhile,
-/// and one large index takes less work than many small ones.
-const BURST: Size = Size { rows: if cfg!(test) { 40 } else { 50_000 }, bytes: 128 << 20 };
+/// While points come, sealing waits until there are so many: one large index takes less work than
+/// many small ones. Meanwhile what is growing gets an index in memory.
+const FULL: Size = Size { rows: if cfg!(test) { 40 } else { 50_000 }, bytes: 128 << 20 };
+/// Points without an index that are sealed by all threads: writers may have to wait for it.
+const BURST: u64 = 25_000;
+/// Points without an index from which on they get one, and what share of those that have one they
+/// must be: each time, these are copied.
+const LACKING: u64 = if cfg!(test) { 1 << 40 } else { 2_048 };
+const LACKING_SHARE: u64 = 16;
 /// Growing points and bytes at which writers wait.
 const MOST: Size = Size { rows: if cfg!(test) { 300 } else { 100_000 }, bytes: 512 << 20 };
 /// A file of the log ends at so many points or bytes.
 const ACTIVE: Size = Size { rows: if cfg!(test) { 60 } else { 100_000 }, bytes: 256 << 20 };
-/// Points that come fast: so many in so long.
-const FAST: (u64, Duration) = (500, Duration::from_millis(50));
+/// How long it is watched how fast points come.
+const WATCH: Duration = Duration::from_millis(200);
+/// So many times with few points in a row are a lull.
+const LULL: u32 = 4;
+/// Points in that time that come steadily, and that come so fast that an index in memory would
+/// only fall behind.
+const STEADY: u64 = 200;
+const FAST: u64 = 4_000;
 /// Bytes and files of the log at which what is in them is sealed or saved, however little is
 /// growing: it is read whole when the collection is opened.
 const LOG_BYTES: u64 = if cfg!(test) { 6_000 } else { 128 << 20 };
@@ -52,16 +65,36 @@ impl Size {
     }
 }
 
-/// What has grown, and what of it is in pieces that are written to.
-fn grown(view: &View, active: u64) -> (Size, Size) {
-    let (mut all, mut written) = (Size::default(), Size::default());
-    for (wal, handle) in view.segments.iter().filter_map(|h| Some((h.wal()?, h))) {
-        all.add(handle);
-        if wal == active {
-            written.add(handle);
+/// What is growing.
+#[derive(Debug, Clone, Copy, Default)]
+struct Growth {
+    all: Size,
+    /// What of it is written to the same file of the log as what comes next.
+    written: Size,
+    /// Rows of that without an index.
+    lacking: u64,
+}
+
+impl Growth {
+    fn of(view: &View, active: u64) -> Self {
+        let mut growth = Self::default();
+        for (wal, handle) in view.segments.iter().filter_map(|h| Some((h.wal()?, h))) {
+            growth.all.add(handle);
+            if wal == active {
+                growth.written.add(handle);
+                if handle.segment.index().is_none() {
+                    growth.lacking += u64::from(handle.segment.rows());
+                }
+            }
         }
+        growth
     }
-    (all, written)
+
+    /// Whether it is time to index what isn't.
+    fn wants_index(&self) -> bool {
+        let indexed = self.written.rows - self.lacking;
+        self.lacking >= LACKING && self.lacking >= indexed / LACKING_SHARE
+    }
 }
 
 fn pieces(view: &View) -> Vec<Arc<SegmentHandle>> {
@@ -71,6 +104,7 @@ fn pieces(view: &View) -> Vec<Arc<SegmentHandle>> {
 impl Shared {
     pub(super) fn worker(&self, role: Role) -> &Worker {
         match role {
+            Role::Index => &self.indexer,
             Role::Seal => &self.sealer,
             Role::Merge => &self.merger,
         }
@@ -79,6 +113,13 @@ impl Shared {
     /// Does what is due; whether there was something.
     pub(super) fn step(&self, role: Role) -> Result<bool> {
         match role {
+            Role::Index => {
+                if !self.comes_steadily()? {
+                    return Ok(false);
+                }
+                let threads = pool::indexing()?;
+                self.indexer.work(|progress| growing::gather_pieces(self, threads, progress))
+            }
             Role::Seal => {
                 if !self.wait_for_lull()? {
                     return Ok(false);
@@ -94,20 +135,41 @@ impl Shared {
     }
 
     fn all_grown(&self) -> Result<Size> {
-        Ok(grown(&*self.view("merge")?, 0).0)
+        Ok(Growth::of(&*self.view("merge")?, 0).all)
     }
 
-    /// Waits while points come fast and there is room for more; whether to go on.
+    fn growth(&self) -> Result<Growth> {
+        let active = lock(&self.committer).active;
+        Ok(Growth::of(&*self.view("merge")?, active))
+    }
+
+    /// Whether an index of what is growing is due, and can keep up.
+    fn comes_steadily(&self) -> Result<bool> {
+        if self.all_grown()?.rows < LACKING {
+            return Ok(false);
+        }
+        let before = self.growth()?;
+        if !before.wants_index() || self.config().index != IndexKind::Graph {
+            return Ok(false);
+        }
+        if !self.indexer.pause(WATCH) {
+            return Ok(false);
+        }
+        let now = self.growth()?;
+        let more = now.written.rows.saturating_sub(before.written.rows);
+        Ok(now.wants_index() && (STEADY..FAST).contains(&more))
+    }
+
+    /// Waits while points come and there is room for more; whether to go on.
     fn wait_for_lull(&self) -> Result<bool> {
-        let mut before = self.all_grown()?;
-        while before.reaches(SEAL) && !before.reaches(BURST) {
-            if !self.sealer.pause(FAST.1) {
+        let (mut before, mut quiet) = (self.all_grown()?, 0);
+        // One short stall of a writer is no lull.
+        while before.reaches(SEAL) && !before.reaches(FULL) && quiet < LULL {
+            if !self.sealer.pause(WATCH) {
                 return Ok(false);
             }
             let now = self.all_grown()?;
-            if now.rows < before.rows + FAST.0 {
-                break;
-            }
+            quiet = if now.rows < before.rows + STEADY { quiet + 1 } else { 0 };
             before = now;
         }
         Ok(true)
@@ -115,11 +177,13 @@ impl Shared {
 
     fn seal_due(&self, progress: &Progress) -> Result<bool> {
         let (inputs, grown) = {
+            // What is being indexed changes hands first.
+            let _indexing = self.indexer.wait_its_turn();
             let mut committer = lock(&self.committer);
             committer.check("merge")?;
             let view = self.view("merge")?;
-            let grown = grown(&view, 0).0;
-            if !grown.reaches(SEAL) && !committer.log_is_long(LOG_BYTES, LOG_FILES) {
+            let grown = Growth::of(&view, committer.active);
+            if !grown.all.reaches(SEAL) && !committer.log_is_long(LOG_BYTES, LOG_FILES) {
                 return Ok(false);
             }
             committer.freeze()?;
@@ -133,8 +197,7 @@ impl Shared {
             }
             (pieces, grown)
         };
-        // With as many threads as there are once writers may have to wait.
-        let threads = if grown.reaches(BURST) { pool()? } else { pool::sealing()? };
+        let threads = if grown.lacking >= BURST { pool()? } else { pool::sealing()? };
         merge::merge(self, &inputs, threads, progress, "merge")?;
         Ok(true)
     }
@@ -153,11 +216,19 @@ impl Shared {
         Ok(true)
     }
 
+    /// Makes one piece of what is growing.
+    #[cfg(test)]
+    pub(super) fn gather_pieces(&self) -> Result<()> {
+        let _indexing = self.indexer.take_over();
+        growing::gather_pieces(self, pool::indexing()?, &Progress::new()).map(drop)
+    }
+
     /// Seals what has grown, however little.
     #[cfg(test)]
     pub(super) fn seal(&self) -> Result<()> {
         let _sealing = self.sealer.take_over();
         let inputs = {
+            let _indexing = self.indexer.wait_its_turn();
             let mut committer = lock(&self.committer);
             committer.check("merge")?;
             committer.freeze()?;
@@ -170,13 +241,14 @@ impl Shared {
     }
 
     /// The right to replace any segment; interrupts what is done in the background.
-    pub(super) fn begin_merge(&self) -> (MutexGuard<'_, ()>, MutexGuard<'_, ()>) {
+    pub(super) fn begin_merge(&self) -> [MutexGuard<'_, ()>; 3] {
         // In this order everywhere.
-        (self.sealer.take_over(), self.merger.take_over())
+        [self.sealer.take_over(), self.indexer.take_over(), self.merger.take_over()]
     }
 
     /// Lets the threads look for something to do.
     pub(super) fn wake_all(&self) {
+        self.indexer.wake();
         self.sealer.wake();
         self.merger.wake();
     }
@@ -186,9 +258,9 @@ impl Shared {
         loop {
             let mut committer = lock(&self.committer);
             committer.check("write")?;
-            let (all, active) = grown(&*self.view("write")?, committer.active);
-            if !all.reaches(MOST) {
-                if active.reaches(ACTIVE) {
+            let growth = Growth::of(&*self.view("write")?, committer.active);
+            if !growth.all.reaches(MOST) {
+                if growth.written.reaches(ACTIVE) {
                     committer.freeze()?;
                 }
                 return Ok(committer);

@@ -64,7 +64,7 @@ impl View {
     pub(crate) fn encode_pieces(&self) {
         let pieces = self.segments.iter().filter(|h| h.wal().is_some());
         for piece in pieces.filter(|h| h.segment.wants_flat()) {
-            let Ok(pool) = pool() else { return };
+            let Ok(pool) = pool::encoding() else { return };
             let segment = Arc::clone(&piece.segment);
             let config = Arc::clone(&self.config);
             pool.spawn(move || {

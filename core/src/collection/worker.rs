@@ -1,6 +1,6 @@
-//! The threads of a writer that work beside everything else: one seals what has grown, one merges
-//! segments, so that a long merge doesn't keep growing points from their index. What is due is
-//! decided in [`super::upkeep`].
+//! The threads of a writer that work beside everything else: one indexes what is growing in memory,
+//! one seals it, one merges segments, so that a long merge doesn't keep growing points from their
+//! index. What is due is decided in [`super::upkeep`].
 
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -19,6 +19,8 @@ const SLEEP: Duration = Duration::from_secs(3600);
 /// What a thread does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
+    /// Indexes what is growing, in memory.
+    Index,
     /// Makes segments of what has grown.
     Seal,
     /// Makes few segments of many.
@@ -26,10 +28,11 @@ pub(super) enum Role {
 }
 
 impl Role {
-    const ALL: [Self; 2] = [Self::Seal, Self::Merge];
+    const ALL: [Self; 3] = [Self::Index, Self::Seal, Self::Merge];
 
     fn thread(self) -> &'static str {
         match self {
+            Self::Index => "nearfield-index",
             Self::Seal => "nearfield-seal",
             Self::Merge => "nearfield-merge",
         }
@@ -69,6 +72,11 @@ impl Worker {
     pub(super) fn wake(&self) {
         lock(&self.state).woken = true;
         self.changed.notify_all();
+    }
+
+    /// Waits for the end of what is under way, and keeps the next one from beginning.
+    pub(super) fn wait_its_turn(&self) -> MutexGuard<'_, ()> {
+        lock(&self.right)
     }
 
     /// Takes its place: interrupts what is under way, and keeps the next one from beginning.

@@ -74,7 +74,8 @@ fn events(seed: u64) -> Vec<Event> {
             37..39 => Event::Step(Step::Abandon),
             39..43 => Event::Step(Step::Update(many, version)),
             43..47 => Event::Step(Step::Delete(few)),
-            47..50 => Event::Step(Step::Seal),
+            47..49 => Event::Step(Step::Seal),
+            49 => Event::Step(Step::Gather),
             50..52 => Event::Step(Step::Refresh),
             52..54 => Event::Step(Step::Together(vec![
                 Step::Upsert(few, version),

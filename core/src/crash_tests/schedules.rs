@@ -10,7 +10,9 @@ use shuttle::thread;
 
 use super::data::{self, DIM};
 use super::oracle::observe;
-use super::world::Step::{self, Delete, Flush, Load, Optimize, Seal, Snapshot, Update, Upsert};
+use super::world::Step::{
+    self, Delete, Flush, Gather, Load, Optimize, Seal, Snapshot, Update, Upsert,
+};
 use super::world::{ROOT, call, copy_at, open_at};
 use super::{report, soak};
 use crate::collection::Collection;
@@ -240,7 +242,7 @@ fn readers_and_merges() {
         }
     })));
     threads.push(beside(Box::new(|collection, _| {
-        for step in [Seal, Optimize, Seal] {
+        for step in [Gather, Seal, Optimize, Gather, Seal] {
             call(collection, &step).unwrap();
         }
     })));
@@ -269,10 +271,11 @@ fn changes_and_copies() {
     let collection = create(&vfs, Durability::Sync);
     call(&collection, &Upsert(0..30, 1)).unwrap();
     // Each changes points of its own, so that what they come to is known.
-    let all: [&[Step]; 4] = [
+    let all: [&[Step]; 5] = [
         &[Update(0..10, 2), Upsert(0..5, 3), Delete(4..6), Update(0..4, 4)],
         &[Delete(10..15), Upsert(12..20, 5), Load(18..25, 6, 3), Delete(24..25)],
-        &[Seal, Optimize, Flush, Seal],
+        &[Gather, Seal, Gather, Optimize, Flush, Seal],
+        &[Gather, Gather],
         &[Snapshot(0), Snapshot(1)],
     ];
     let threads: Vec<_> = all

@@ -3,8 +3,8 @@
 
 use super::data;
 use super::world::Step::{
-    self, Abandon, AddColumn, Clear, Delete, During, Exclude, Flush, Load, Optimize, Refresh,
-    Reopen, Seal, Snapshot, Together, Update, Upkeep, Upsert,
+    self, Abandon, AddColumn, Clear, Delete, During, Exclude, Flush, Gather, Load, Optimize,
+    Refresh, Reopen, Seal, Snapshot, Together, Update, Upkeep, Upsert,
 };
 use crate::config::CollectionConfig;
 use crate::metric::Metric;
@@ -155,6 +155,7 @@ fn changed() -> Workload {
         let version = 10 + n as u32 * 10;
         steps.extend([
             Update(n * 3..n * 3 + 6, version),
+            Gather,
             Delete(n..n + 2),
             Upsert(n..n + 1, version + 1),
             Seal,
@@ -184,6 +185,7 @@ fn grouped() -> Workload {
         steps.extend([
             Together(vec![Upsert(n..n + 2, version), Delete(4..6), Update(8..12, version + 1)]),
             Together(vec![Upsert(4..6, version + 2), Upsert(5..20, version + 3)]),
+            Gather,
             Seal,
         ]);
     }

@@ -52,6 +52,8 @@ pub(super) enum Step {
     Clear(u64),
     /// Seals what has grown, as the thread beside the writers would.
     Seal,
+    /// Makes one piece of what is growing.
+    Gather,
     /// All that this thread would do.
     Upkeep,
     Optimize,
@@ -105,6 +107,7 @@ impl Step {
             Self::AddColumn => state.extra = true,
             Self::Together(_) | Self::During(..) => unreachable!("several calls"),
             Self::Seal
+            | Self::Gather
             | Self::Upkeep
             | Self::Optimize
             | Self::Snapshot(_)
@@ -357,6 +360,7 @@ pub(super) fn call(collection: &Collection, step: &Step) -> Result<()> {
         }
         Step::Clear(set) => collection.clear_exclusions(&set_name(*set)),
         Step::Seal => collection.seal(),
+        Step::Gather => collection.gather_pieces(),
         Step::Upkeep => collection.upkeep(),
         Step::Optimize => collection.optimize(&Progress::new()),
         Step::AddColumn => collection.add_column(data::EXTRA, AttributeType::I64),

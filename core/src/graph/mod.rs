@@ -51,6 +51,8 @@ pub(crate) struct BuildOptions {
     /// Bits of a code's component; under 64 dimensions 8 are used.
     pub(crate) bits: usize,
     pub(crate) seed: u64,
+    /// Serves instead of one that is measured: for an index that is soon replaced.
+    pub(crate) curve: Option<Curve>,
 }
 
 impl BuildOptions {
@@ -61,7 +63,7 @@ impl BuildOptions {
             Profile::Balanced => (32, 96, 2),
             Profile::Compact => (32, 120, 1),
         };
-        Self { kind: IndexKind::Graph, metric, degree, effort, bits, seed }
+        Self { kind: IndexKind::Graph, metric, degree, effort, bits, seed, curve: None }
     }
 }
 

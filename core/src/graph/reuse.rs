@@ -163,7 +163,10 @@ pub(super) fn grow(site: &Site<'_>, base: &Base<'_>, progress: &Progress) -> Res
     }
     let entries = vec![builder.entry()];
     let mut edges = builder.into_pruned();
-    let curve = measure(site, edges.clone(), &entries, progress)?;
+    let curve = match &site.options.curve {
+        Some(curve) => curve.clone(),
+        None => measure(site, edges.clone(), &entries, progress)?,
+    };
     repair(&parts(site, site.nodes), &mut edges, &entries, site.options.effort);
     Ok(Graph { entries, edges: edges.iter().flat_map(|e| e.to_le_bytes()).collect(), curve })
 }

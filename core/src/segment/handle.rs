@@ -34,6 +34,8 @@ pub(crate) struct SegmentHandle {
     pub(crate) patched: bool,
     /// Nothing that is alive expires before this time; `None` while nobody has looked.
     pub(crate) expires_us: Option<i64>,
+    /// Growing, and being made a part of something larger: not to be merged by writers.
+    pub(crate) taken: bool,
 }
 
 impl SegmentHandle {
@@ -46,6 +48,7 @@ impl SegmentHandle {
             patch: None,
             patched: false,
             expires_us: None,
+            taken: false,
         }
     }
 
@@ -58,6 +61,7 @@ impl SegmentHandle {
             patch: None,
             patched: false,
             expires_us: None,
+            taken: false,
         }
     }
 

@@ -27,4 +27,4 @@ pub(crate) use reader::{Finder, Segment, SegmentBytes};
 pub(crate) use rows::{Kept, Rows};
 pub(crate) use tombstones::Dead;
 pub(crate) use verify::{scrub_segment, verify_segment, verify_segment_while};
-pub(crate) use writer::{Index, IndexGraph, build_segment, write_segment};
+pub(crate) use writer::{Index, IndexGraph, build_indexed, build_segment, write_segment};

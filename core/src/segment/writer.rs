@@ -127,14 +127,37 @@ pub(crate) fn build_segment(
     config: &CollectionConfig,
     points: &Kept,
 ) -> Result<Segment> {
-    let order = order_of(points, None);
-    let sections = sections(config, points, None, &order)?;
+    build(path, config, points, None)
+}
+
+/// [`build_segment`] with an index.
+pub(crate) fn build_indexed(
+    path: &Path,
+    config: &CollectionConfig,
+    points: &Kept,
+    (ordered, grown): (&Ordered, Grown),
+) -> Result<Segment> {
+    build(path, config, points, Some(Index { ordered, graph: IndexGraph::Grown(grown) }))
+}
+
+fn build(
+    path: &Path,
+    config: &CollectionConfig,
+    points: &Kept,
+    index: Option<Index<'_>>,
+) -> Result<Segment> {
+    let order = order_of(points, index.as_ref().map(|index| index.ordered));
+    let sections = sections(config, points, index.as_ref(), &order)?;
     let layout = layout_of(&sections);
+    let graph = match index.map(|index| index.graph) {
+        Some(IndexGraph::Grown(grown)) => GraphSource::Ready(grown),
+        _ => GraphSource::None,
+    };
     let meta = Meta { rows: order.len() as u32, config };
     let length = usize::try_from(layout.file_length).unwrap_or(usize::MAX);
     let mut failed = None;
     let bytes = Bytes::filled(length, |out| {
-        failed = write_all(&sections, &layout, Sink::Memory(out), meta, GraphSource::None).err();
+        failed = write_all(&sections, &layout, Sink::Memory(out), meta, graph).err();
     });
     match (failed, bytes) {
         (Some(error), _) => Err(error),

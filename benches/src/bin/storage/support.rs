@@ -93,23 +93,52 @@ pub(crate) fn bytes_on_disk(path: &Path) -> u64 {
     entries.flatten().map(size).sum()
 }
 
-/// Searches with each query in turn for this long; the times, ascending.
+/// Times of searches, ascending.
+#[derive(Debug, Default)]
+pub(crate) struct Times {
+    pub(crate) all: Vec<Duration>,
+    /// Of those that had a core all the time, where the system says so: on a shared machine the
+    /// others tell of its other users.
+    pub(crate) served: Vec<Duration>,
+}
+
+impl Times {
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.all.extend(other.all);
+        self.served.extend(other.served);
+        self.all.sort_unstable();
+        self.served.sort_unstable();
+    }
+}
+
+/// Searches with each query in turn for this long.
 pub(crate) fn latencies(
     collection: &Collection,
     queries: &Data,
     long: Duration,
-) -> Result<Vec<Duration>, Box<dyn Error>> {
+) -> Result<Times, Box<dyn Error>> {
     let request = SearchRequest::new(nearfield_bench::K);
-    let (begin, mut times) = (Instant::now(), Vec::new());
+    let (begin, mut times) = (Instant::now(), Times::default());
+    let mut waited = waited();
     while begin.elapsed() < long {
-        let row = times.len() % queries.rows();
+        let row = times.all.len() % queries.rows();
         let vector = Vectors::from_f32(DIM, queries.row(row))?;
         let start = Instant::now();
         collection.search(&vector, &request)?;
-        times.push(start.elapsed());
+        let time = start.elapsed();
+        times.all.push(time);
+        let now = self::waited();
+        times.served.extend((now == waited).then_some(time));
+        waited = now;
     }
-    times.sort_unstable();
+    times.extend(Times::default());
     Ok(times)
+}
+
+/// Nanoseconds that this thread has waited for a core; 0 where the system doesn't say.
+fn waited() -> u64 {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or_default()
 }
 
 /// The value below which this share of the sorted times lies, in microseconds.
