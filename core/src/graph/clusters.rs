@@ -20,13 +20,34 @@ const SAMPLE: usize = 32;
 const ROUNDS: usize = 4;
 /// The more clusters must bring rows nearer by at least this much, squared: each query scores all.
 const GAIN: f32 = 0.6;
+/// Rows that tell whether means are still theirs, and how much farther from them these may be.
+const JUDGES: usize = 2_048;
+const FARTHER: f32 = 1.1;
+
+/// Most clusters of so many rows, a power of two.
+fn most(rows: usize, clusters: usize) -> usize {
+    1 << (rows / ROWS).clamp(1, clusters).ilog2()
+}
+
+/// Whether means that were learned from so many rows serve these too: they are as many as would be
+/// learned, and as near. `params` has them.
+pub(super) fn serve(
+    rows: &Originals<'_>,
+    params: &SpaceParams,
+    padded: usize,
+    learned_from: usize,
+) -> bool {
+    if most(rows.rows(), CLUSTERS_MAX) > most(learned_from, CLUSTERS_MAX) {
+        return false;
+    }
+    let layout = Layout { padded, bits: 8, degree: 0 };
+    let sample = Sample::new(rows, &Quantizer::new(params.clone(), layout), JUDGES);
+    sample.assign(&params.means).1 <= FARTHER * params.means.spread
+}
 
 /// Learns the means of the clusters that rows of this space form.
 pub(super) fn learn(rows: &Originals<'_>, params: &SpaceParams, padded: usize) -> Means {
-    let most = |clusters: usize| {
-        let few = (rows.rows() / ROWS).clamp(1, clusters);
-        1 << few.ilog2()
-    };
+    let most = |clusters: usize| most(rows.rows(), clusters);
     let layout = Layout { padded, bits: 8, degree: 0 };
     let quantizer = Quantizer::new(params.clone(), layout);
     let usual = Sample::new(rows, &quantizer, most(USUAL) * SAMPLE).means(most(USUAL));
@@ -103,23 +124,27 @@ impl Sample {
         let mut spread = 0.0;
         for _ in 0..ROUNDS {
             self.move_to(&cluster_of, &mut means);
-            let rounded = Means::new(&means, 0.0);
-            let assigned: Vec<(usize, f32)> = self
-                .rows
-                .par_iter()
-                .map_init(Vec::new, |products, row| {
-                    let (blocks, scale, norm2) = row.parts();
-                    rounded.products(blocks, scale, products);
-                    let nearest = rounded.nearest(products);
-                    (nearest, norm2 - 2.0 * products[nearest] + rounded.norms2()[nearest])
-                })
-                .collect();
-            let sum: f64 = assigned.iter().map(|(_, away2)| f64::from(away2.max(0.0))).sum();
-            spread = (sum / rows.max(1) as f64).sqrt() as f32;
-            cluster_of.iter_mut().zip(assigned).for_each(|(of, (cluster, _))| *of = cluster);
+            (cluster_of, spread) = self.assign(&Means::new(&means, 0.0));
         }
         // Those that the last round assigned to, not where they would move.
         Means::new(&means, spread)
+    }
+
+    /// The cluster of each row, and the root mean square of the rows' distances to their means.
+    fn assign(&self, means: &Means) -> (Vec<usize>, f32) {
+        let assigned: Vec<(usize, f32)> = self
+            .rows
+            .par_iter()
+            .map_init(Vec::new, |products, row| {
+                let (blocks, scale, norm2) = row.parts();
+                means.products(blocks, scale, products);
+                let nearest = means.nearest(products);
+                (nearest, norm2 - 2.0 * products[nearest] + means.norms2()[nearest])
+            })
+            .collect();
+        let sum: f64 = assigned.iter().map(|(_, away2)| f64::from(away2.max(0.0))).sum();
+        let spread = (sum / self.rows.len().max(1) as f64).sqrt() as f32;
+        (assigned.into_iter().map(|(cluster, _)| cluster).collect(), spread)
     }
 
     /// Moves each mean to that of its rows; without any it stays.

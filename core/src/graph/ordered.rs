@@ -33,7 +33,7 @@ pub(crate) struct Ordered {
     nodes: Vec<u32>,
     /// The node nearest to the mean of each cluster.
     gates: Vec<u32>,
-    /// Whether the codes are in the space of a base.
+    /// Whether the rows enter the space of a base, about.
     on_base: bool,
 }
 
@@ -52,7 +52,8 @@ impl Ordered {
     /// the same rows, options and base give the same bytes for any number of threads and any
     /// instruction set. Runs on the current rayon pool.
     ///
-    /// Codes that a base has are copied, if these rows enter the space that it is in.
+    /// Codes that a base has are copied, if these rows enter the space that it is in and form the
+    /// clusters that it has.
     pub(crate) fn new(
         rows: &Originals<'_>,
         options: &BuildOptions,
@@ -66,15 +67,19 @@ impl Ordered {
         let layout = Layout { padded, bits, degree: options.degree };
         let of_base = base.and_then(|base| base.params(&params, layout, options));
         let base = base.filter(|_| of_base.is_some());
-        if let Some(of_base) = of_base {
-            params = of_base;
+        let serves = |(base, of_base): &(&Base<'_>, SpaceParams)| {
+            clusters::serve(rows, of_base, padded, base.rows())
+        };
+        let copied = base.zip(of_base).filter(serves);
+        if let Some((_, of_base)) = &copied {
+            params = of_base.clone();
         } else {
             params.means = clusters::learn(rows, &params, padded).into();
         }
         let quantizer = Quantizer::new(params, layout);
         progress.check("build")?;
 
-        let (codes, refine) = encode_beside(rows, &quantizer, base)?;
+        let (codes, refine) = encode_beside(rows, &quantizer, copied.map(|(base, _)| base))?;
         let groups = Groups::find(rows);
         let mut nodes = groups.representatives.clone();
         order::cluster(Pairs { layout, codes: &codes, refine: &refine }, &mut nodes);

@@ -1,7 +1,7 @@
 //! A graph out of one that is there already for most of the rows: what a merge does when most of
 //! its points come from one segment.
 //!
-//! The codes are copied. The graph is healed: where a neighbour is gone, its own neighbours are
+//! The codes are copied, while the rows form the same clusters. The graph is healed: where a neighbour is gone, its own neighbours are
 //! candidates in its place (`FreshDiskANN`, Singh et al. 2021). Rows that are new are inserted as in any
 //! build. Like a build a function of its input: any number of threads gives the same bytes.
 
@@ -38,6 +38,11 @@ impl<'a> Base<'a> {
     /// `row_of` has the row of each slot, `u32::MAX` for those that are gone.
     pub(crate) fn new(index: IndexView<'a>, row_of: Vec<u32>) -> Self {
         Self { index, row_of }
+    }
+
+    /// How many it had, gone ones too.
+    pub(super) fn rows(&self) -> usize {
+        self.row_of.len()
     }
 
     /// How vectors entered its code space, if that is the space that these rows would enter.

@@ -12,6 +12,7 @@ mod attributes;
 mod churn;
 mod crash;
 mod disk;
+mod load;
 mod memory;
 mod queries;
 mod support;
@@ -27,7 +28,7 @@ type Outcome = Result<(), Box<dyn Error>>;
 type Measure = fn(&Bench) -> Outcome;
 
 /// Names of the rows, and what measures each.
-const ROWS: [(&str, Measure); 8] = [
+const ROWS: [(&str, Measure); 9] = [
     ("disk", disk::run),
     ("upserts", upserts::batches),
     ("singles", upserts::singles),
@@ -35,6 +36,7 @@ const ROWS: [(&str, Measure); 8] = [
     ("churn", churn::run),
     ("attributes", attributes::run),
     ("crash", crash::run),
+    ("load", load::run),
     ("memory", memory::run),
 ];
 
