@@ -100,6 +100,35 @@ def test_repr_says_what_and_where(path: Path, numbered: Callable[..., nf.Collect
     assert "one query, k=2, 2 hits" in repr(points.search(np.eye(3)[0], k=2))
 
 
+def test_results_show_their_rows() -> None:
+    schema = {"title": "text", "score": "i64", "at": "timestamp", "tags": "keyword[]"}
+    posts = nf.create(dim=2, schema=schema)
+    columns = {
+        "title": ["<b>east</b>", "north\n" * 40, None],
+        "score": [1, None, 3],
+        "at": np.array(["2013-01-01T10:00", "NaT", "2014-01-01"], "M8[us]"),
+        "tags": [["a", "b"], [], None],
+    }
+    posts.upsert([1, 2, 3], [[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]], columns)
+    r = posts.search([0.9, 0.1], k=3, with_attributes=list(schema))
+    lines = repr(r).splitlines()
+    assert lines[0] == "<nearfield.SearchResult of one query, k=3, 3 hits>"
+    assert lines[1].split() == ["rank", "id", "score", "title", "attribute_score", "at", "tags"]
+    assert lines[2].split()[:4] == ["0", "1", "0.993884", "<b>east</b>"]
+    assert "2013-01-01 10:00:00" in lines[2]
+    assert len(lines) == 5
+    page = r._repr_html_()
+    assert "&lt;b&gt;east" in page
+    assert page.count("<tr>") == 4
+    many = posts.search(np.eye(2)[[0] * 9], k=2)
+    assert repr(many).endswith("... 8 more")
+    assert "8 more" in many._repr_html_()
+    assert "\n" not in repr(posts.search([1.0, 0.0], where="score = 99"))
+    table = posts.get([1, 9])
+    assert "[1, 0]" in table._repr_html_()
+    assert repr(table) == "<nearfield.Table 2 rows: id, title, score, at, tags, vector>"
+
+
 def test_len_and_truth(numbered: Callable[..., nf.Collection]) -> None:
     points = numbered(np.eye(3, dtype=np.float32))
     assert len(points) == 3

@@ -16,9 +16,7 @@ def text_rows(columns: Mapping[str, Sequence[Any]], left_out: int) -> str:
     """Lay out columns of equal length as text; say how many rows are left out."""
     cells = {name: [cell(value) for value in values] for name, values in columns.items()}
     widths = {name: max(map(len, [name, *values])) for name, values in cells.items()}
-    right = {
-        name: all(of is None or _is_number(of) for of in values) for name, values in columns.items()
-    }
+    right = _to_the_right(columns)
 
     def line(row: Sequence[str]) -> str:
         padded = (
@@ -35,20 +33,22 @@ def text_rows(columns: Mapping[str, Sequence[Any]], left_out: int) -> str:
 
 def html_rows(title: str, columns: Mapping[str, Sequence[Any]], left_out: int) -> str:
     """Lay out columns of equal length as an HTML table under a title."""
-    head = "".join(f"<th style='text-align:left'>{html.escape(name)}</th>" for name in columns)
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f"<td style='text-align:{'right' if _is_number(value) else 'left'}'>"
-            f"{html.escape(cell(value))}</td>"
-            for value in row
+    side = {name: "right" if of else "left" for name, of in _to_the_right(columns).items()}
+
+    def row(tag: str, texts: Sequence[str]) -> str:
+        cells = (
+            f"<{tag} style='text-align:{align}'>{html.escape(text)}</{tag}>"
+            for align, text in zip(side.values(), texts, strict=True)
         )
-        + "</tr>"
-        for row in zip(*columns.values(), strict=True)
+        return f"<tr>{''.join(cells)}</tr>"
+
+    head = row("th", list(columns))
+    body = "".join(
+        row("td", [cell(of) for of in each]) for each in zip(*columns.values(), strict=True)
     )
     more = f"<p>... {left_out:,} more</p>" if left_out else ""
     return (
-        f"<div><p>{html.escape(title)}</p><table><thead><tr>{head}</tr></thead>"
+        f"<div><p>{html.escape(title)}</p><table><thead>{head}</thead>"
         f"<tbody>{body}</tbody></table>{more}</div>"
     )
 
@@ -65,6 +65,13 @@ def cell(value: Any) -> str:
         return f"[{', '.join(cell(of) for of in value[:3])}{', ...' if len(value) > 3 else ''}]"
     text = " ".join(str(value).split())
     return text if len(text) <= _WIDTH else text[: _WIDTH - 3] + "..."
+
+
+def _to_the_right(columns: Mapping[str, Sequence[Any]]) -> dict[str, bool]:
+    """Whether each column has numbers only, null apart."""
+    return {
+        name: all(of is None or _is_number(of) for of in values) for name, values in columns.items()
+    }
 
 
 def _is_number(value: Any) -> bool:
