@@ -11,17 +11,4 @@ pub mod service;
 mod source;
 mod vectors;
 
-/// The generated messages, client and server of the package `nearfield.v1`.
-#[expect(
-    unused_qualifications,
-    clippy::default_trait_access,
-    clippy::doc_markdown,
-    clippy::too_many_lines,
-    reason = "generated code"
-)]
-pub mod v1 {
-    tonic::include_proto!("nearfield.v1");
-}
-
-/// The package `nearfield.v1` and what it imports, with comments: a serialised `FileDescriptorSet`.
-pub const DESCRIPTOR: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptor.bin"));
+pub use nearfield_client::{DESCRIPTOR, v1};
