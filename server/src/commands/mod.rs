@@ -17,6 +17,7 @@ mod hits;
 mod import;
 mod join;
 mod load;
+mod loadtest;
 mod optimize;
 mod search;
 mod serve;
@@ -74,6 +75,7 @@ enum Command {
     Stats(stats::Args),
     Verify(verify::Args),
     Bench(bench::Args),
+    Loadtest(Box<loadtest::Args>),
     Demo(demo::Args),
     Serve(Box<serve::Args>),
     Config(serve::config::ConfigArgs),
@@ -142,6 +144,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<()> {
         Command::Stats(args) => stats::run(args, &out),
         Command::Verify(args) => verify::run(args, &out),
         Command::Bench(args) => bench::run(args, &out),
+        Command::Loadtest(args) => loadtest::run(args, &out),
         Command::Demo(args) => demo::run(args, out),
         Command::Serve(args) => serve::run(args, &out),
         Command::Config(args) => {

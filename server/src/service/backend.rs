@@ -1,12 +1,14 @@
 //! What the services share: collections, gates, limits, counts.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use nearfield::{CollectionConfig, SearchRequest};
 use prost::Message;
 use tonic::{Code, Request, Response, Status};
 
+use super::budget::Budget;
 use super::caller::{Call, Scope};
 use super::catalog::{Catalog, Served};
 use super::convert;
@@ -21,6 +23,9 @@ use crate::v1;
 
 /// What a hit takes on the wire beside its vector and attributes.
 const HIT_BYTES: usize = 40;
+
+/// Of so many searches with conditions one is explained.
+const EXPLAIN_EVERY: u64 = 16;
 
 /// What the services share.
 #[derive(Debug, Clone)]
@@ -37,12 +42,16 @@ pub struct Backend {
     pub metrics: SharedMetrics,
     /// Sizes that are refused.
     pub limits: Limits,
+    /// Memory for messages.
+    pub budget: Budget,
     /// Measures the recall of some searches.
     pub sampler: Sampler,
     /// The Ingest streams that are open.
     pub streams: Streams,
     /// Whether the server is stopping.
     pub stop: Stop,
+    /// Searches with conditions so far.
+    pub narrowed: Arc<AtomicU64>,
 }
 
 impl Backend {
@@ -67,10 +76,14 @@ impl Backend {
         let (backend, inner) = (self.clone(), call.clone());
         let work = move || {
             let answer = work(&backend, &inner, &served, message)?;
-            backend.limits.check_answer(&answer)?;
+            let bytes = backend.limits.check_answer(&answer)?;
+            let mut answer = Response::new(answer);
+            if let Some(held) = backend.budget.answer(bytes)? {
+                answer.extensions_mut().insert(held);
+            }
             Ok(answer)
         };
-        gate.run(&call, work).await.map(Response::new)
+        gate.run(&call, work).await
     }
 
     /// The options of a search, with what is left of the call's time.
@@ -94,6 +107,10 @@ impl Backend {
         let left = call.time_left()?;
         request.timeout = request.timeout.into_iter().chain(left).min();
         request.stop = Some(call.stop.clone());
+        let narrowed = request.filter.is_some() || !request.exclude_sets.is_empty();
+        // Some are asked how many points they could find.
+        request.explain =
+            narrowed && self.narrowed.fetch_add(1, Ordering::Relaxed).is_multiple_of(EXPLAIN_EVERY);
         Ok(request)
     }
 

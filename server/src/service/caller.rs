@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use nearfield::Progress;
 use tonic::{Code, Request, Status};
 
+use super::budget::Held;
 use super::status::{refused, too_late};
 
 /// What a caller may do. Each includes those before it.
@@ -73,6 +74,8 @@ pub struct Call {
     pub deadline: Option<Instant>,
     /// Cancelled when the caller is gone.
     pub stop: Progress,
+    /// The memory of its request.
+    pub held: Arc<Held>,
 }
 
 impl Call {

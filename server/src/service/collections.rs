@@ -157,6 +157,10 @@ impl CollectionService for Collections {
     async fn restore(&self, request: Request<RestoreRequest>) -> Answer<RestoreResponse> {
         let call = Call::of(&request)?;
         let RestoreRequest { snapshot, collection: name } = request.into_inner();
+        // Whose points are in a snapshot its name doesn't say.
+        if call.caller.collections.is_some() {
+            return Err(call.caller.denied(Scope::Admin, "(all)"));
+        }
         self.change(&call, &[&name.clone()], move |backend| {
             let served = backend.catalog.restore(&snapshot, &name)?;
             let collection = message(&backend.catalog.table(), &served);

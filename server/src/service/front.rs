@@ -12,7 +12,9 @@ use tonic::codegen::http::{HeaderMap, Request, Response};
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::budget::{Budget, Held, Outgoing};
 use super::caller::{Call, Caller};
+use super::listener::Peer;
 use super::methods::{Method, Time, find};
 use super::metrics::SharedMetrics;
 use super::status::{RETRY_FULL, of_transport, refused, retry, too_late};
@@ -29,6 +31,10 @@ pub struct Rules {
     pub time_max: Duration,
     /// Calls under way at once.
     pub calls_max: usize,
+    /// A client takes some of its answer every so often.
+    pub patience: Duration,
+    /// Memory for requests.
+    pub budget: Budget,
 }
 
 /// The layer.
@@ -67,13 +73,13 @@ impl Front {
             })
         });
         let time = match (asked.transpose()?, method.time) {
-            (None, Time::Open) => None,
+            (None, Time::Open | Time::Stream) => None,
             (None, Time::Bounded) => Some(self.rules.time_default),
-            (Some(asked), Time::Open) => Some(asked),
+            (Some(asked), Time::Open | Time::Stream) => Some(asked),
             (Some(asked), Time::Bounded) => Some(asked.min(self.rules.time_max)),
         };
         let deadline = time.and_then(|time| Instant::now().checked_add(time));
-        Ok(Call { caller, deadline, stop: Progress::new() })
+        Ok(Call { caller, deadline, stop: Progress::new(), held: Arc::new(Held::default()) })
     }
 }
 
@@ -141,6 +147,14 @@ where
         request.headers_mut().remove("authorization");
         let deadline = call.deadline;
         let watch = watch.of(call.stop.clone());
+        let rules = &self.front.rules;
+        if method.time != Time::Stream {
+            // Ingest gives credit for what it holds.
+            let (budget, held) = (rules.budget.clone(), Arc::clone(&call.held));
+            request = request.map(|body| budget.request(body, held));
+        }
+        let untaken = request.extensions().get::<Peer>().map(|peer| peer.untaken.clone());
+        let patience = rules.patience;
         request.extensions_mut().insert(call);
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -159,9 +173,30 @@ where
                 }
                 Some(status) => (status.code(), answer),
             });
-            watch.end(answer.as_ref().map_or(Code::Internal, |(code, _)| *code));
-            answer.map(|(_, answer)| answer)
+            let keep = watch.end(answer.as_ref().map_or(Code::Internal, |(code, _)| *code));
+            answer.map(|(_, mut answer)| {
+                let held = answer.extensions_mut().remove::<Arc<Held>>();
+                let last = deadline.and_then(|deadline| deadline.checked_add(patience));
+                answer.map(|body| Outgoing::wrap(body, held.zip(untaken), patience, last, keep))
+            })
         })
+    }
+}
+
+/// A call that is under way: until the client has its answer.
+struct UnderWay(SharedMetrics);
+
+impl UnderWay {
+    fn begin(method: &Method, metrics: &SharedMetrics) -> Option<Self> {
+        method.scope?;
+        metrics.calls.inc();
+        Some(Self(Arc::clone(metrics)))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.calls.dec();
     }
 }
 
@@ -172,15 +207,15 @@ struct Watch {
     began: Instant,
     stop: Option<Progress>,
     code: Code,
+    under_way: Option<UnderWay>,
 }
 
 impl Watch {
     fn begin(method: &'static Method, metrics: SharedMetrics) -> Self {
         metrics.started(method);
-        if method.scope.is_some() {
-            metrics.calls.inc();
-        }
-        Self { method, metrics, began: Instant::now(), stop: None, code: Code::Cancelled }
+        let under_way = UnderWay::begin(method, &metrics);
+        let (began, code) = (Instant::now(), Code::Cancelled);
+        Self { method, metrics, began, stop: None, code, under_way }
     }
 
     fn of(mut self, stop: Progress) -> Self {
@@ -188,12 +223,14 @@ impl Watch {
         self
     }
 
-    fn end(mut self, code: Code) {
+    /// The head of the answer is there; what is returned lasts until its end.
+    fn end(mut self, code: Code) -> Option<UnderWay> {
         self.code = code;
         // The head of a stream's answer is not its end.
         if code == Code::Ok {
             self.stop = None;
         }
+        self.under_way.take()
     }
 }
 
@@ -201,9 +238,6 @@ impl Drop for Watch {
     fn drop(&mut self) {
         if let Some(stop) = &self.stop {
             stop.cancel();
-        }
-        if self.method.scope.is_some() {
-            self.metrics.calls.dec();
         }
         self.metrics.handled(self.method, self.code, self.began.elapsed());
     }

@@ -87,7 +87,8 @@ mod tests {
 
     fn call(time: Option<Duration>) -> Call {
         let deadline = time.map(|time| Instant::now() + time);
-        Call { caller: Arc::new(Caller::anyone()), deadline, stop: Progress::new() }
+        let (caller, held) = (Arc::new(Caller::anyone()), Arc::default());
+        Call { caller, deadline, stop: Progress::new(), held }
     }
 
     #[tokio::test]
@@ -106,9 +107,15 @@ mod tests {
             }
         });
         begun.await.expect("the work begins");
-        let asked = Instant::now();
+        // The quickest of some: the machine may have been busy elsewhere.
+        let mut quickest = Duration::MAX;
+        for _ in 0..20 {
+            let asked = Instant::now();
+            gate.run(&call(None), || Ok(())).await.expect_err("it is full");
+            quickest = quickest.min(asked.elapsed());
+        }
+        assert!(quickest < Duration::from_millis(10), "{quickest:?}");
         let refused = gate.run(&call(None), || Ok(())).await.expect_err("it is full");
-        assert!(asked.elapsed() < Duration::from_millis(10));
         assert_eq!(refused.code(), Code::ResourceExhausted);
         assert!(refused.metadata().contains_key("retry-after-ms"));
         drop(go);

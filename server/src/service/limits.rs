@@ -16,6 +16,8 @@ pub struct Limits {
     pub read_bytes: usize,
     /// Largest answer, in bytes.
     pub answer_bytes: usize,
+    /// Requests and answers in memory at once, in bytes; those of Ingest are not among them.
+    pub memory_bytes: usize,
     /// Bytes of one Ingest stream that may be on the way.
     pub ingest_bytes: usize,
     /// Ingest streams at once.
@@ -49,6 +51,7 @@ impl Default for Limits {
             write_bytes: 32 << 20,
             read_bytes: 4 << 20,
             answer_bytes: 64 << 20,
+            memory_bytes: 1 << 30,
             ingest_bytes: 32 << 20,
             ingest_streams: 16,
             connections: 1024,
@@ -65,15 +68,23 @@ impl Default for Limits {
     }
 }
 
+/// A client that takes nothing for so many times the time of the handshake is gone.
+const STALLED: u32 = 3;
+
 impl Limits {
-    /// Refuses an answer that can't be sent.
+    /// How long a client may take nothing of what it is sent.
+    pub fn patience(&self) -> Duration {
+        self.handshake * STALLED
+    }
+
+    /// The bytes of an answer; refuses one that can't be sent.
     ///
     /// # Errors
     /// `RESOURCE_EXHAUSTED`.
-    pub fn check_answer(&self, answer: &impl Message) -> Result<(), Status> {
+    pub fn check_answer(&self, answer: &impl Message) -> Result<usize, Status> {
         let found = answer.encoded_len();
         if found <= self.answer_bytes {
-            return Ok(());
+            return Ok(found);
         }
         Err(too_large("answer", self.answer_bytes, found))
     }

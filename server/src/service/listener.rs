@@ -2,7 +2,6 @@
 //! bytes are there. Who is slow about that, or doesn't take what is sent, is let go of.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tonic::transport::server::Connected;
 
+use super::budget::Untaken;
 use super::limits::Limits;
 use super::metrics::SharedMetrics;
 use super::tls::Tls;
@@ -25,8 +25,6 @@ use super::tls::Tls;
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Waits after a failure to accept, as when there are no file descriptors left.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
-/// A client that takes nothing for so many times the handshake's time is gone.
-const STALLED: u32 = 3;
 
 /// How connections are accepted.
 #[derive(Debug, Clone)]
@@ -77,8 +75,8 @@ impl Acceptor {
                 match timeout(acceptor.limits.handshake, acceptor.greet(stream)).await {
                     Ok(Ok(io)) => {
                         let open = Open::new(acceptor.metrics.clone(), place);
-                        let patience = acceptor.limits.handshake * STALLED;
-                        let connection = Connection::new(io, peer, patience, open);
+                        let patience = acceptor.limits.patience();
+                        let connection = Connection::new(io, patience, open);
                         // Nobody serves any more.
                         let _ = sender.send(Ok(connection)).await;
                     }
@@ -169,18 +167,20 @@ impl AsyncRead for Io {
 #[derive(Debug)]
 pub struct Connection {
     io: Io,
-    peer: SocketAddr,
     /// What was read of it already and is not taken yet.
     preface: &'static [u8],
     patience: Duration,
     /// Since when the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// What it asked for and leaves there, though it takes other things.
+    untaken: Untaken,
     _open: Open,
 }
 
 impl Connection {
-    fn new(io: Io, peer: SocketAddr, patience: Duration, open: Open) -> Self {
-        Self { io, peer, preface: PREFACE, patience, stalled: None, _open: open }
+    fn new(io: Io, patience: Duration, open: Open) -> Self {
+        let (stalled, untaken) = (None, Untaken::default());
+        Self { io, preface: PREFACE, patience, stalled, untaken, _open: open }
     }
 
     /// What writing came to, unless it has come to nothing for too long.
@@ -208,6 +208,11 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Looked at whenever something happens, at the latest when the client is asked whether it is
+        // still there.
+        if self.untaken.too_long() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         if self.preface.is_empty() {
             return Pin::new(&mut self.io).poll_read(context, out);
         }
@@ -239,10 +244,17 @@ impl AsyncWrite for Connection {
     }
 }
 
-impl Connected for Connection {
-    type ConnectInfo = SocketAddr;
+/// Who is at the other end.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Large answers that they haven't taken.
+    pub untaken: Untaken,
+}
 
-    fn connect_info(&self) -> SocketAddr {
-        self.peer
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        Peer { untaken: self.untaken.clone() }
     }
 }

@@ -8,8 +8,10 @@ use super::caller::Scope;
 pub enum Time {
     /// The server's default, and at most its largest.
     Bounded,
-    /// As long as it takes, unless the caller says: a merge, a stream.
+    /// As long as it takes, unless the caller says: a merge.
     Open,
+    /// As [`Open`](Self::Open), with messages that come one after the other.
+    Stream,
 }
 
 /// One method.
@@ -56,7 +58,7 @@ pub const METHODS: [Method; 28] = [
     method(POINT, "Update", WRITE, Time::Bounded),
     method(POINT, "Delete", WRITE, Time::Bounded),
     method(POINT, "Get", READ, Time::Bounded),
-    method(POINT, "Ingest", WRITE, Time::Open),
+    method(POINT, "Ingest", WRITE, Time::Stream),
     method(EXCLUSION, "Add", WRITE, Time::Bounded),
     method(EXCLUSION, "Clear", WRITE, Time::Bounded),
     method(COLLECTION, "Create", ALL, Time::Bounded),
@@ -72,9 +74,9 @@ pub const METHODS: [Method; 28] = [
     method(ADMIN, "Verify", ALL, Time::Open),
     method(HEALTH, "Check", None, Time::Bounded),
     method(HEALTH, "List", None, Time::Bounded),
-    method(HEALTH, "Watch", None, Time::Open),
-    method("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", READ, Time::Open),
-    method("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", READ, Time::Open),
+    method(HEALTH, "Watch", None, Time::Stream),
+    method("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", READ, Time::Stream),
+    method("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", READ, Time::Stream),
 ];
 
 /// The method of a request's path, `/service/method`.

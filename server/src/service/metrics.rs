@@ -64,6 +64,10 @@ impl OfCollection {
     }
 }
 
+/// The buckets of shares that recall is told of: at most so much.
+pub const SELECTIVITIES: [&str; 5] = ["0.001", "0.01", "0.1", "0.5", "1"];
+const BOUNDS: [&str; 2] = ["lower", "upper"];
+
 /// Labels of measured recall.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OfRecall {
@@ -89,6 +93,12 @@ type Float = Gauge<f64, AtomicU64>;
 /// 50 microseconds to 20 seconds, each half as long again.
 fn times() -> Histogram {
     Histogram::new((0..32).map(|step| 50e-6 * 1.5f64.powi(step)))
+}
+
+/// A hundred thousandth to all.
+fn shares() -> Histogram {
+    let decades = (-5..0).flat_map(|power| [1.0, 3.0].map(|step| step * 10f64.powi(power)));
+    Histogram::new(decades.chain([1.0]))
 }
 
 fn visits() -> Histogram {
@@ -121,6 +131,7 @@ pub struct Metrics {
     codes_scored: Family<OfCollection, Counter>,
     rows_rescored: Family<OfCollection, Counter>,
     visited: Family<OfCollection, Histogram, fn() -> Histogram>,
+    selectivity: Family<OfCollection, Histogram, fn() -> Histogram>,
     refused: Family<OfGate, Counter>,
     waits: Family<OfGate, Histogram, fn() -> Histogram>,
     /// Connections that are open.
@@ -152,6 +163,7 @@ impl Default for Metrics {
             codes_scored: Family::default(),
             rows_rescored: Family::default(),
             visited: Family::new_with_constructor(visits),
+            selectivity: Family::new_with_constructor(shares),
             refused: Family::default(),
             waits: Family::new_with_constructor(times),
             connections: Gauge::default(),
@@ -183,6 +195,8 @@ impl Metrics {
         let own = all.sub_registry_with_prefix("nearfield");
         own.register("search_stage_seconds", "Seconds of a stage of a search", self.stages.clone());
         own.register("search_visited_nodes", "Nodes expanded by a search", self.visited.clone());
+        let help = "Share of the points that a search with conditions could find; of one in 16";
+        own.register("search_selectivity", help, self.selectivity.clone());
         let help = "Codes scored by searches";
         own.register("search_codes_scored", help, self.codes_scored.clone());
         let help = "Rows rescored from original vectors";
@@ -251,6 +265,11 @@ impl Metrics {
         self.rows_rescored.get_or_create(&label).inc_by(counters.rows_rescored);
     }
 
+    /// So large a share of the points could be found by a search.
+    pub fn selective(&self, collection: &str, share: f64) {
+        self.selectivity.get_or_create(&OfCollection::new(collection)).observe(share);
+    }
+
     /// Ingest made so many points durable.
     pub fn ingested(&self, collection: &str, points: u64) {
         self.ingested.get_or_create(&OfCollection::new(collection)).inc_by(points);
@@ -274,13 +293,28 @@ impl Metrics {
         for family in [&self.points, &self.segments, &self.growing, &self.disk, &self.resident] {
             family.remove(&label);
         }
+        for family in [&self.codes_scored, &self.rows_rescored, &self.ingested] {
+            family.remove(&label);
+        }
+        for family in [&self.visited, &self.selectivity] {
+            family.remove(&label);
+        }
+        for selectivity in SELECTIVITIES {
+            let label = OfRecall { collection: name.to_owned(), selectivity };
+            self.recall.remove(&label);
+            self.recall_samples.remove(&label);
+            for bound in BOUNDS {
+                let collection = name.to_owned();
+                self.recall_bounds.remove(&OfBound { collection, selectivity, bound });
+            }
+        }
     }
 
     /// What was measured of recall so far.
     pub fn recall(&self, label: &OfRecall, recall: f64, (lower, upper): (f64, f64)) {
         self.recall.get_or_create(label).set(recall);
         self.recall_samples.get_or_create(label).inc();
-        for (bound, value) in [("lower", lower), ("upper", upper)] {
+        for (bound, value) in BOUNDS.into_iter().zip([lower, upper]) {
             let OfRecall { collection, selectivity } = label.clone();
             self.recall_bounds
                 .get_or_create(&OfBound { collection, selectivity, bound })

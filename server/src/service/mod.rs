@@ -7,6 +7,7 @@
 
 mod admin;
 mod backend;
+mod budget;
 mod caller;
 mod catalog;
 mod collections;
@@ -50,6 +51,7 @@ use crate::v1::exclusion_service_server::ExclusionServiceServer;
 use crate::v1::point_service_server::PointServiceServer;
 use crate::v1::search_service_server::SearchServiceServer;
 use backend::Backend;
+use budget::Budget;
 use front::{Front, Rules};
 use gate::Gate;
 use health::Health;
@@ -150,6 +152,8 @@ pub async fn serve(setup: Setup, stop: impl Future<Output = ()>) -> Result<(), B
         time_default: limits.time_default,
         time_max: limits.time_max,
         calls_max: limits.calls,
+        patience: limits.patience(),
+        budget: backend.budget.clone(),
     };
     let acceptor =
         Acceptor { tls: setup.tls, limits: limits.clone(), metrics: Arc::clone(&metrics) };
@@ -219,9 +223,11 @@ fn backend(setup: &Setup, metrics: Arc<Metrics>) -> Backend {
         writes: Gate::new(WRITES, 4 * WRITES, metrics.gate("write")),
         upkeep: Gate::new(UPKEEP, 4 * UPKEEP, metrics.gate("upkeep")),
         limits: setup.limits.clone(),
+        budget: Budget::new(setup.limits.memory_bytes),
         sampler: Sampler::new(setup.recall_share, Arc::clone(&metrics)),
         streams: ingest::Streams::new(setup.limits.ingest_streams),
         stop: Stop::default(),
+        narrowed: Arc::default(),
         metrics,
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
 
 use nearfield::{Effort, PointId, SearchRequest, SearchResults, VectorData, Vectors};
 
@@ -16,6 +17,11 @@ use super::metrics::{OfRecall, SharedMetrics};
 const WAITING: usize = 8;
 /// What a sample keeps of its weight when another comes.
 const FADING: f64 = 0.999;
+/// The thread rests so many times as long as it works: an exact search of a large collection takes
+/// what many others take.
+const REST: u32 = 9;
+/// Longest rest, so that a single slow search is not the last for long.
+const REST_MAX: Duration = Duration::from_secs(60);
 /// Of a normal distribution, for 95 %.
 const Z: f64 = 1.96;
 
@@ -79,6 +85,7 @@ impl Sampler {
             threads: Some(1),
             with_attributes: Vec::new(),
             with_vectors: false,
+            explain: false,
             ..request.clone()
         };
         again.per_query.truncate(1);
@@ -100,7 +107,10 @@ fn measure(samples: &Receiver<Sample>, metrics: &SharedMetrics) {
     let mut tallies: HashMap<OfRecall, Tally> = HashMap::new();
     while let Ok(sample) = samples.recv() {
         let collection = &sample.served.collection;
-        let Ok(truth) = collection.search(&sample.query, &sample.request) else { continue };
+        let began = Instant::now();
+        let truth = collection.search(&sample.query, &sample.request);
+        let rest = (began.elapsed() * REST).min(REST_MAX);
+        let Ok(truth) = truth else { continue };
         let wanted = truth.counts.first().copied().unwrap_or_default();
         // What was written meanwhile would count as missed.
         if wanted == 0 || collection.len() != sample.points {
@@ -113,6 +123,8 @@ fn measure(samples: &Receiver<Sample>, metrics: &SharedMetrics) {
         let tally = tallies.entry(label.clone()).or_default();
         tally.add(hits as f64 / wanted as f64);
         metrics.recall(&label, tally.mean(), tally.interval());
+        drop(sample);
+        std::thread::sleep(rest);
     }
 }
 

@@ -36,6 +36,9 @@ fn find(
 ) -> Result<(SearchResults, Hits), Status> {
     let results = core(backend.timed("search", search))?;
     backend.metrics.searched(&served.name, &results.counters);
+    if let Some(told) = results.explain.first() {
+        backend.metrics.selective(&served.name, told.eligible.selectivity());
+    }
     let found = backend.timed("encode", || hits(&results));
     Ok((results, found))
 }

@@ -62,6 +62,24 @@ fn lines() -> BTreeSet<String> {
     lines
 }
 
+/// What the Python client makes its messages of.
+const PYTHON: &str = "../python/python/nearfield/client/nearfield_v1.binpb";
+
+#[test]
+fn the_python_client_has_these_messages() {
+    let mut set = FileDescriptorSet::decode(nearfield_server::DESCRIPTOR).expect("a descriptor");
+    for file in &mut set.file {
+        file.source_code_info = None;
+    }
+    let now = set.encode_to_vec();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(PYTHON);
+    if std::env::var_os("NEARFIELD_BLESS").is_some() {
+        std::fs::write(&path, &now).expect("written");
+    }
+    let shipped = std::fs::read(&path).expect("the descriptors");
+    assert!(shipped == now, "write {PYTHON} by running this test with NEARFIELD_BLESS=1");
+}
+
 #[test]
 fn nothing_that_clients_rely_on_has_changed() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(LOCK);

@@ -1,7 +1,5 @@
 //! Collections: made, listed, named, copied, removed; and those that appear beside.
 
-use std::time::Duration;
-
 use nearfield::{Collection, Mode, OpenOptions};
 use nearfield_server::service::{Catalog, CatalogOptions};
 use nearfield_server::v1::{
@@ -15,7 +13,7 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::points::packed;
-use super::running::{Server, asked, refused};
+use super::running::{Server, asked, eventually, refused};
 
 fn create(name: &str) -> CreateRequest {
     let config = CollectionConfig { dim: 2, ..CollectionConfig::default() };
@@ -34,17 +32,6 @@ async fn health(server: &Server, service: &str) -> Result<ServingStatus, Code> {
     let mut client = HealthClient::new(server.channel.clone());
     let answer = client.check(HealthCheckRequest { service: service.into() }).await;
     answer.map(|answer| answer.into_inner().status()).map_err(|status| status.code())
-}
-
-/// Waits for what the next looks at the data directory bring.
-async fn eventually(mut done: impl AsyncFnMut() -> bool) {
-    for _ in 0..200 {
-        if done().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it did not come");
 }
 
 #[tokio::test]

@@ -41,6 +41,10 @@ impl Process {
         format!("http://{}", self.served["addr"].as_str().expect("an address"))
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &id]).status().expect("a signal");
@@ -98,7 +102,8 @@ fn a_client_that_watches_does_not_hold_up_the_end() {
     let began = Instant::now();
     server.signal("TERM");
     assert_eq!(server.end().0, Some(0));
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    // Waiting for it would take ten.
+    assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
 }
 
 #[test]

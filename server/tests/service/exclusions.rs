@@ -1,11 +1,9 @@
 //! Exclusion sets over the wire.
 
-use std::time::Duration;
-
 use nearfield_server::v1::{AddRequest, ClearRequest, SearchOptions};
 use tonic::Code;
 
-use super::running::{Server, ids, numbers, refused};
+use super::running::{Server, eventually, ids, numbers, refused};
 
 fn add(set: &str, names: &[&str]) -> AddRequest {
     AddRequest { collection: "points".into(), set: set.into(), ids: Some(ids(names)), ttl: None }
@@ -26,13 +24,7 @@ async fn what_was_seen_is_left_out_until_it_is_forgotten() {
     let ttl = Some(prost_types::Duration { seconds: 0, nanos: 30_000_000 });
     let short = AddRequest { ttl, ..add("short", &["east"]) };
     server.exclusions().add(short).await.expect("added");
-    for _ in 0..100 {
-        if server.found(without("short")).await.len() == 4 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it is still excluded");
+    eventually(async || server.found(without("short")).await.len() == 4).await;
 }
 
 #[tokio::test]

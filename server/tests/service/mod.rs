@@ -2,8 +2,10 @@
 
 mod api;
 mod auth;
+mod client;
 mod collections;
 mod command;
+mod deploy;
 mod exclusions;
 mod hostile;
 mod ingest;

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::running::{Server, asked};
 
 /// The status and the body of an answer.
-async fn get(server: &Server, path: &str) -> (u16, String) {
+pub async fn get(server: &Server, path: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(server.monitor).await.expect("connected");
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
@@ -33,6 +33,11 @@ pub fn samples(text: &str) -> Vec<(String, f64)> {
         .collect()
 }
 
+/// The value of a sample; one that is not there counts nothing.
+pub fn value(text: &str, wanted: &str) -> f64 {
+    samples(text).iter().find(|(name, _)| name == wanted).map_or(0.0, |(_, value)| *value)
+}
+
 #[tokio::test]
 async fn what_happens_is_counted() {
     let server = Server::with(|setup| setup.recall_share = 1.0).await;
@@ -47,7 +52,7 @@ async fn what_happens_is_counted() {
     assert_eq!(get(&server, "/readyz").await, (200, "ready\n".to_owned()));
     assert_eq!(get(&server, "/nothing").await.0, 404);
     let mut recall = None;
-    for _ in 0..100 {
+    for _ in 0..1000 {
         let (status, text) = get(&server, "/metrics").await;
         assert_eq!(status, 200);
         let samples = samples(&text);

@@ -1,7 +1,5 @@
 //! Points: written, changed, deleted, fetched.
 
-use std::time::Duration;
-
 use nearfield_server::v1::column::Values;
 use nearfield_server::v1::delete_request::Which;
 use nearfield_server::v1::{
@@ -11,7 +9,7 @@ use nearfield_server::v1::{
 use prost_types::FieldMask;
 use tonic::Code;
 
-use super::running::{Server, ids, numbers, refused, strings};
+use super::running::{Server, eventually, ids, numbers, refused, strings};
 
 /// A column.
 pub fn column(name: &str, values: Option<Values>, nulls: &[u32]) -> Column {
@@ -122,13 +120,7 @@ async fn points_expire() {
     let ttl = prost_types::Duration { seconds: 0, nanos: 50_000_000 };
     let request = UpsertRequest { ttl: Some(ttl), ..upsert(west()) };
     server.points().upsert(request).await.expect("written");
-    for _ in 0..100 {
-        if server.found(SearchOptions::default()).await.len() == 4 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("it is still there");
+    eventually(async || server.found(SearchOptions::default()).await.len() == 4).await;
 }
 
 #[tokio::test]

@@ -165,3 +165,14 @@ pub fn refused<T: std::fmt::Debug>(
     }
     status
 }
+
+/// Waits for what is bound to come: a look at the data directory, the end of a time.
+pub async fn eventually(mut done: impl AsyncFnMut() -> bool) {
+    for _ in 0..1500 {
+        if done().await {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("it did not come");
+}

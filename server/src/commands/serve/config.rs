@@ -1,7 +1,10 @@
 //! `nearfield config`: what the server would be told, and whether it could be used. And the file:
 //! its lines become the defaults of the flags, so flags and variables go before them.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
@@ -9,6 +12,7 @@ use serde_json::{Map, json};
 use toml::{Table, Value};
 
 use super::Args;
+use super::settings::address;
 use crate::commands::{Error, Result};
 use crate::output::{Layout, Output};
 use crate::service::token_hash;
@@ -17,7 +21,8 @@ const EXAMPLE: &str = "\
 Example:
   nearfield config show --config nearfield.toml --addr 127.0.0.1:0
   nearfield config check --config nearfield.toml
-  openssl rand -hex 32 | tee token | nearfield config hash";
+  openssl rand -hex 32 | tee token | nearfield config hash
+  nearfield config ready 127.0.0.1:50052";
 
 /// Show or check what `serve` would be told
 #[derive(Debug, clap::Args)]
@@ -35,6 +40,12 @@ enum What {
     Check(Box<Args>),
     /// The hash of a token on standard input, for the file of tokens
     Hash,
+    /// Whether a server is ready, by its port for metrics
+    Ready {
+        /// HOST:PORT of the metrics
+        #[arg(default_value = "127.0.0.1:50052", value_parser = address)]
+        addr: SocketAddr,
+    },
 }
 
 /// Subcommands that take the settings of the server.
@@ -46,7 +57,29 @@ pub fn run(args: &ConfigArgs, matches: &ArgMatches, out: &Output) -> Result<()> 
         What::Show(_) => show(matches, out),
         What::Check(args) => check(args, out),
         What::Hash => hash(out),
+        What::Ready { addr } => ready(*addr, out),
     }
+}
+
+/// Asks as a load balancer does, in a few lines, so that an image needs no other program.
+fn ready(addr: SocketAddr, out: &Output) -> Result<()> {
+    const TIME: Duration = Duration::from_secs(3);
+    let failed = || Error::system(format!("{addr}: no answer"));
+    let mut stream = TcpStream::connect_timeout(&addr, TIME).map_err(failed())?;
+    stream.set_read_timeout(Some(TIME)).map_err(failed())?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).map_err(failed())?;
+    let mut answer = [0; 64];
+    let length = stream.read(&mut answer).map_err(failed())?;
+    let head = String::from_utf8_lossy(&answer[..length]).into_owned();
+    let status = head.split_whitespace().nth(1).unwrap_or_default();
+    if status != "200" {
+        return Err(Error::Failed(format!("{addr}: not ready: status {status:?}")));
+    }
+    if out.is_json() {
+        return Ok(out.json(&json!({ "ready": true }))?);
+    }
+    Ok(out.line("ready")?)
 }
 
 fn check(args: &Args, out: &Output) -> Result<()> {

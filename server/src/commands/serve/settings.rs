@@ -32,7 +32,8 @@ impl fmt::Display for Optional {
     }
 }
 
-fn address(text: &str) -> std::result::Result<SocketAddr, String> {
+/// Reads HOST:PORT.
+pub(super) fn address(text: &str) -> std::result::Result<SocketAddr, String> {
     let addr = text.to_socket_addrs().ok().and_then(|mut all| all.next());
     addr.ok_or_else(|| "expected HOST:PORT, for example 127.0.0.1:50051".to_owned())
 }
@@ -106,6 +107,9 @@ pub struct Settings {
     /// Largest answer, in bytes
     #[arg(long, default_value_t = Limits::default().answer_bytes, env = "NEARFIELD_ANSWER_BYTES")]
     answer_bytes: usize,
+    /// Requests and answers in memory at once, in bytes; Ingest apart
+    #[arg(long, default_value_t = Limits::default().memory_bytes, env = "NEARFIELD_MEMORY_BYTES")]
+    memory_bytes: usize,
     /// Bytes of an Ingest stream that may be on the way
     #[arg(long, default_value_t = Limits::default().ingest_bytes, env = "NEARFIELD_INGEST_BYTES")]
     ingest_bytes: usize,
@@ -227,6 +231,7 @@ impl Settings {
             write_bytes: self.write_bytes,
             read_bytes: self.read_bytes,
             answer_bytes: self.answer_bytes,
+            memory_bytes: self.memory_bytes,
             ingest_bytes: self.ingest_bytes,
             ingest_streams: self.ingest_streams,
             connections: self.connections,
