@@ -19,6 +19,7 @@ from ._collection import (
     open,  # noqa: A004 - nearfield.open is the name
     restore,
 )
+from ._connect import connect
 from ._core import __version__
 from ._decay import Decay
 from ._errors import (
@@ -52,7 +53,7 @@ from ._result import SearchResult
 from ._table import Table
 
 if _TYPE_CHECKING:
-    from . import sklearn, viz
+    from . import client, sklearn, viz
 
 __all__ = [
     "AlreadyExistsError",
@@ -84,6 +85,8 @@ __all__ = [
     "UnsupportedVersionError",
     "__version__",
     "alias",
+    "client",
+    "connect",
     "create",
     "evaluate",
     "import_hnsw_rs",
@@ -98,7 +101,7 @@ __all__ = [
 
 def __getattr__(name: str) -> _Any:
     # Read when first used: they need packages that many do without.
-    if name in ("sklearn", "viz"):
+    if name in ("client", "sklearn", "viz"):
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")

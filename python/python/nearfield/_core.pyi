@@ -5,9 +5,11 @@ import numpy as np
 
 from ._progress import Tick
 
-__all__ = ["Collection", "SearchResults", "Table", "__version__"]
+__all__ = ["Collection", "SearchResults", "Table", "__version__", "crc32c"]
 
 __version__: str
+
+def crc32c(data: bytes) -> int: ...
 
 @final
 class Collection:
