@@ -41,6 +41,8 @@ pub(crate) struct Query {
     pub(crate) highest: f32,
     /// A distance that codes don't resolve: two standard errors of a code's score.
     pub(crate) blur: f32,
+    /// [`Self::code_doubt`] of a usual row that is far.
+    pub(crate) doubt: f32,
     /// Length of the query's part that meets `y`.
     pub(crate) length: f32,
     y: Vec<f32>,
@@ -137,6 +139,8 @@ impl Query {
         let spread = if clustered { means.spread } else { quantizer.params.spread };
         let away2 = self.away2.iter().copied().fold(f32::INFINITY, f32::min);
         self.blur = 2.0 * error * spread * away2.max(0.0).sqrt();
+        let away2 = self.away2.iter().copied().fold(0.0, f32::max);
+        self.doubt = self.code_error * spread * away2.sqrt();
         self.highest = quantizer.params.highest(length);
         self.y = y;
     }

@@ -15,7 +15,7 @@ use crate::filter::{Plan, compile};
 use crate::graph::regions::Regions;
 use crate::retrieval::way;
 use crate::segment::attributes::Patch;
-use crate::segment::{Dead, IdRef, Segment, hash_id};
+use crate::segment::{Dead, Segment};
 use crate::sync::Mutex;
 
 /// Most bytes of texts whose plans are kept, and of sets of slots.
@@ -156,7 +156,7 @@ impl Filters {
         now_us: i64,
     ) -> Result<Filter> {
         // Columns are only ever added.
-        let key = (hash_id(IdRef::Str(text)), config.schema.len());
+        let key = (hash_text(text.as_bytes()), config.schema.len());
         if let Some((_, plan)) = lock(&self.plans).get(&key).filter(|(of, _)| **of == *text) {
             return Ok(Filter { plan: Arc::clone(plan), now_us });
         }
@@ -199,6 +199,21 @@ impl Filters {
         lock(&self.sets).put(key, set, bytes);
         Ok(passing)
     }
+}
+
+/// A hash of a text, which may be long: four parts of it at a time.
+fn hash_text(text: &[u8]) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| (hash ^ word).wrapping_mul(ODD).rotate_left(29);
+    let (whole, rest) = text.as_chunks::<32>();
+    let mut lanes = [text.len() as u64, 1, 2, 3];
+    for chunk in whole {
+        for (lane, word) in lanes.iter_mut().zip(chunk.as_chunks::<8>().0) {
+            *lane = mix(*lane, u64::from_le_bytes(*word));
+        }
+    }
+    let hash = lanes.into_iter().fold(0, mix);
+    rest.iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)))
 }
 
 /// A bounded map that forgets what was not used for longest.

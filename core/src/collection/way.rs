@@ -16,8 +16,6 @@ const FEW: usize = 32;
 const FLAT_MORE: usize = 48;
 /// How far a walk to eligible nodes looks around, as a share of how far one through all goes on.
 const PEEK_SHARE: f32 = 0.7;
-/// The recall by which a walk of a stated effort is widened.
-const RECALL: f32 = 0.95;
 /// How far to look where nothing says it.
 const PEEK_REACH: f32 = 1.25;
 
@@ -109,11 +107,6 @@ impl<'a> SegmentSearch<'a> {
             beam: Beam::of(effort, curve.rank(k), curve.reach(k, effort)),
             effort,
             reach: peek_reach(curve, k, effort),
-            curve,
-            recall: match request.effort {
-                Effort::Recall(recall) => recall,
-                Effort::Ef(_) | Effort::Exact => RECALL,
-            },
         })
     }
 

@@ -8,7 +8,9 @@
 
 use super::hop::{Beam, Scratch, TURNS};
 use super::pool::Pool;
+use super::regions::Regions;
 use super::search::Walk;
+use super::visited::GROUP;
 use crate::codes::pairs::with_kernels;
 use crate::codes::query::Query;
 use crate::kernels::Kernel;
@@ -23,6 +25,8 @@ const AHEAD: usize = 8;
 const EACH: usize = 512;
 /// Eligible nodes of which one can tell how near the results are.
 const SOME: usize = 8;
+/// What codes can't tell from the last result, as a multiple of their doubt.
+const MARGIN: f32 = 1.5;
 /// Eligible neighbours that are scored together.
 pub(super) const BATCH: usize = 16;
 
@@ -35,11 +39,20 @@ pub(crate) struct Wanted<'a> {
     pub(crate) reach: f32,
     /// Of so many at most.
     pub(crate) peeks: usize,
-    pub(crate) widen: Widen<'a>,
+    pub(crate) near: Near<'a>,
 }
 
-/// The beam that finds so many of all nodes, eligible or not; `None` where other ways are cheaper.
-pub(crate) type Widen<'a> = &'a dyn Fn(usize) -> Option<Beam>;
+/// Codes of eligible nodes that are scored where they are, those of the nearest regions first.
+#[derive(Clone, Copy)]
+pub(crate) struct Near<'a> {
+    pub(crate) regions: &'a Regions,
+    /// The nearest first; empty if that is not known yet.
+    pub(crate) order: &'a [Candidate],
+    /// How many, if so many nodes are nearer than the last result.
+    pub(crate) codes: fn(usize) -> usize,
+    /// Where as many are, at least.
+    pub(crate) far: usize,
+}
 
 /// Takes what is found, and says how near more must be.
 pub(crate) trait Judge {
@@ -53,54 +66,77 @@ pub(crate) trait Judge {
     fn least(&mut self) -> f32 {
         f32::NEG_INFINITY
     }
-
-    /// A score by which to tell how near the results are.
-    fn witness(&mut self) -> f32 {
-        self.last()
-    }
 }
 
 /// Keeps the nearest.
 #[derive(Debug)]
 pub(crate) struct Nearest<'a> {
-    pub(crate) pool: &'a mut Pool,
-    pub(crate) k: usize,
+    /// The best so many that tell how near the results are.
+    best: &'a mut Pool,
     width: usize,
-    merged: Vec<Candidate>,
+    k: usize,
+    /// All that may be among the results.
+    found: &'a mut Vec<Candidate>,
+    /// What is farther than the last result by more than this is not.
+    margin: f32,
+    few: Vec<Candidate>,
 }
 
 impl<'a> Nearest<'a> {
-    /// The nearest `width`, of which `k` are wanted.
-    pub(crate) fn new(pool: &'a mut Pool, k: usize, width: usize) -> Self {
-        let width = width.max(k);
-        pool.reset(width);
-        Self { pool, k, width, merged: Vec::new() }
+    /// The nearest `k` and what codes can't tell from them.
+    pub(crate) fn new(
+        (best, found): (&'a mut Pool, &'a mut Vec<Candidate>),
+        query: &Query,
+        k: usize,
+    ) -> Self {
+        let width = k.max(SOME);
+        best.reset(width);
+        found.clear();
+        Self { best, width, k, found, margin: MARGIN * query.doubt, few: Vec::new() }
     }
 
     fn at(&self, rank: usize) -> f32 {
-        if rank == 0 || self.pool.len() < rank {
+        if rank == 0 || self.best.len() < rank {
             return f32::NEG_INFINITY;
         }
-        self.pool.candidate(rank - 1).score()
+        self.best.candidate(rank - 1).score()
+    }
+
+    /// Leaves what is to be refined, at most so many, in the pool: the best first.
+    pub(crate) fn finish(self, most: usize) {
+        let Self { best, found, k, margin, .. } = self;
+        let last = if best.len() < k { f32::NEG_INFINITY } else { best.candidate(k - 1).score() };
+        found.retain(|c| c.score() >= last - margin);
+        if found.len() > most {
+            found.select_nth_unstable(most - 1);
+            found.truncate(most);
+        }
+        found.sort_unstable();
+        // Damaged edges may name a node twice.
+        found.dedup();
+        best.fill(found, most);
     }
 }
 
 impl Judge for Nearest<'_> {
     fn take(&mut self, _: &Walk<'_>, found: &[Candidate]) {
-        self.merged.clear();
-        // The smallest key that is not above.
-        let last = Candidate::new(self.pool.threshold(), 0);
-        self.merged.extend(found.iter().filter(|c| **c < last));
-        if self.pool.len() > 0 {
-            self.pool.merge(&mut self.merged);
+        let before = self.found.len();
+        self.found.extend_from_slice(found);
+        if before == 0 {
+            // In any order: the best come first.
+            let count = self.width.min(self.found.len());
+            if count < self.found.len() {
+                self.found.select_nth_unstable(count);
+            }
+            self.found[..count].sort_unstable();
+            self.best.fill(&self.found[..count], self.width);
             return;
         }
-        if self.merged.len() > self.width {
-            self.merged.select_nth_unstable(self.width - 1);
-            self.merged.truncate(self.width);
-        }
-        self.merged.sort_unstable();
-        self.pool.fill(&self.merged, self.width);
+        // The smallest key that is not above.
+        let last = Candidate::new(self.best.threshold(), 0);
+        self.few.clear();
+        self.few.extend(found.iter().filter(|c| **c < last));
+        self.best.merge(&mut self.few);
     }
 
     fn last(&mut self) -> f32 {
@@ -108,11 +144,7 @@ impl Judge for Nearest<'_> {
     }
 
     fn least(&mut self) -> f32 {
-        self.pool.threshold()
-    }
-
-    fn witness(&mut self) -> f32 {
-        self.at(self.k.max(SOME))
+        self.at(self.k) - self.margin
     }
 }
 
@@ -199,7 +231,7 @@ impl Scratch {
 
     /// What is in the spare pool is to be refined.
     pub(crate) fn take_spare(&mut self) {
-        std::mem::swap(&mut self.pool, &mut self.spare);
+        std::mem::swap(&mut self.pool, &mut self.spare.0);
     }
 
     /// These are to be refined, best first.
@@ -295,33 +327,23 @@ fn search_for_of<K: Kernel, const BITS: usize>(
     judge: &mut dyn Judge,
     s: &mut Scratch,
 ) -> bool {
-    let (mut beam, mut judged) = (beam, 0);
     walk.begin::<K>(query, beam, s);
     s.all.clear();
-    s.visited.want(wanted.eligible);
-    loop {
-        walk_on::<K, BITS>(walk, query, beam, s);
-        s.found.clear();
-        s.found.resize(s.all.len() - judged, Candidate(0));
-        let mut count = 0;
-        for c in &s.all[judged..] {
-            // The place is written in any case: no branch to mispredict.
-            s.found[count] = *c;
-            count += usize::from(s.visited.take(c.slot()));
-        }
-        s.found.truncate(count);
-        judged = s.all.len();
-        judge.take(walk, &s.found);
-        let witness = judge.witness();
-        if witness == f32::NEG_INFINITY {
-            return false;
-        }
-        let nearer = s.all.iter().filter(|c| c.score() >= witness).count();
-        let Some(wider) = (wanted.widen)(nearer) else { return false };
-        if wider.width <= beam.width || !widen::<K>(walk, query, wider, s) {
-            break;
-        }
-        beam = wider;
+    walk_on::<K, BITS>(walk, query, beam, s);
+    s.found.clear();
+    s.found.resize(s.all.len(), Candidate(0));
+    let mut count = 0;
+    for c in &s.all {
+        // The place is written in any case: no branch to mispredict.
+        s.found[count] = *c;
+        let slot = c.slot() as usize;
+        count += (wanted.eligible[slot / 64] >> (slot % 64) & 1) as usize;
+    }
+    s.found.truncate(count);
+    judge.take(walk, &s.found);
+    scan_near::<K, BITS>(walk, query, wanted, (&mut *judge, &mut *s));
+    if judge.last() == f32::NEG_INFINITY {
+        return false;
     }
     let mut frontier = std::mem::take(&mut s.all);
     let mut left = wanted.peeks;
@@ -341,9 +363,67 @@ fn search_for_of<K: Kernel, const BITS: usize>(
     true
 }
 
+/// Scores the codes of eligible nodes in the nearest regions.
+#[inline(always)]
+fn scan_near<K: Kernel, const BITS: usize>(
+    walk: &Walk<'_>,
+    query: &Query,
+    wanted: Wanted<'_>,
+    (judge, s): (&mut dyn Judge, &mut Scratch),
+) {
+    let Near { regions, order, codes, far } = wanted.near;
+    let last = judge.last();
+    let nearer = s.all.iter().filter(|c| c.score() >= last).count();
+    if nearer < far {
+        return;
+    }
+    let mut left = codes(nearer);
+    let mut own = Vec::new();
+    if order.is_empty() && left > 0 {
+        regions.nearest(query, &mut own);
+        s.counters.regions_scored += own.len() as u64;
+    }
+    let mut order = if order.is_empty() { own.iter() } else { order.iter() };
+    while left > 0 && !s.is_over() {
+        s.visited.begin();
+        while s.visited.fresh().len() < EACH / 2 {
+            let Some(region) = order.next() else {
+                // What is gathered is the last.
+                left = 0;
+                break;
+            };
+            let slots = regions.slots(region.slot());
+            s.visited.gather(slots, wanted.eligible);
+        }
+        s.visited.finish();
+        let (fresh, groups) = (s.visited.fresh(), s.visited.groups());
+        if s.survivors.len() < fresh.len() + 8 {
+            s.survivors.resize(fresh.len() + 8, Candidate(0));
+        }
+        walk.prefetch_codes::<K>(&fresh[..fresh.len().min(TOGETHER)]);
+        let (least, mut count) = (judge.least(), 0);
+        for from in (0..fresh.len()).step_by(TOGETHER) {
+            let to = (from + TOGETHER).min(fresh.len());
+            let hop = Hop {
+                slots: &fresh[from..to],
+                groups: &groups[from / GROUP..to.div_ceil(GROUP)],
+                ahead: &fresh[to..(to + TOGETHER).min(fresh.len())],
+            };
+            let kept = &mut s.survivors[count..];
+            // SAFETY: each slot is below `rows`, so its record is inside, with every block of the
+            // code; the instruction set is that of the caller.
+            count += unsafe { K::hop::<BITS>(query.asked(), walk.records(), hop, least, kept) };
+        }
+        left = left.saturating_sub(fresh.len());
+        s.counters.codes_scored += fresh.len() as u64;
+        s.all.extend_from_slice(&s.survivors[..count]);
+        judge.take(walk, &s.survivors[..count]);
+    }
+}
+
 /// Leaves those of at least this score, roughly in order.
 #[inline(always)]
-fn order(nodes: &mut Vec<Candidate>, least: f32, out: &mut Vec<Candidate>) {
+pub(crate) fn order(nodes: &mut Vec<Candidate>, least: f32, out: &mut Vec<Candidate>) {
     const STEPS: usize = 64;
     let best = nodes.iter().fold(least, |best, c| best.max(c.score()));
     let scale = (STEPS - 1) as f32 / (best - least).max(f32::MIN_POSITIVE);
@@ -374,25 +454,6 @@ fn limit(query: &Query, wanted: Wanted<'_>, judge: &mut dyn Judge) -> f32 {
         return last;
     }
     query.highest - wanted.reach * (query.highest - last).max(query.blur)
-}
-
-/// Lets a walk that has ended go on with a wider beam. `false` where it has nowhere to go.
-#[inline(always)]
-fn widen<K: Kernel>(walk: &Walk<'_>, query: &Query, beam: Beam, s: &mut Scratch) -> bool {
-    s.best.clear();
-    s.best.extend_from_slice(&s.all);
-    if s.best.len() > beam.width {
-        s.best.select_nth_unstable(beam.width - 1);
-        s.best.truncate(beam.width);
-    }
-    s.best.sort_unstable();
-    s.pool.fill(&s.best, beam.width);
-    s.pool.expanded(|slot| s.visited.is_open(slot));
-    let Some(slot) = s.next(query, beam) else { return false };
-    s.visited.open(slot);
-    s.visited.add(walk.edges_of(slot));
-    walk.prefetch_codes::<K>(s.visited.fresh());
-    true
 }
 
 /// Walks through every node, and keeps all that were scored.
@@ -465,7 +526,7 @@ fn peek<K: Kernel, const BITS: usize>(
         if s.counters.peeks % TURNS == 0 && s.is_over() {
             break;
         }
-        let found = s.visited.peek(node.slot(), walk.edges_of(node.slot()));
+        let found = s.visited.peek::<K>(node.slot(), walk.edges_of(node.slot()), wanted.eligible);
         let fresh = s.visited.fresh();
         walk.prefetch_codes::<K>(&fresh[fresh.len() - found..]);
         if fresh.len() >= BATCH {

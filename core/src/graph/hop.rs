@@ -76,8 +76,8 @@ pub(crate) struct Scratch {
     /// Of a walk to eligible nodes: all that were scored on the way, and those found last.
     pub(super) all: Vec<Candidate>,
     pub(super) found: Vec<Candidate>,
-    /// Of a walk to eligible nodes: the best of these.
-    pub(crate) spare: Pool,
+    /// Of a walk to eligible nodes: the best of these, and all that may be.
+    pub(crate) spare: (Pool, Vec<Candidate>),
     /// What a refinement kept, best first.
     pub(crate) refined: Vec<Candidate>,
     pub(crate) counters: SearchCounters,

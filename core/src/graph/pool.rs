@@ -41,16 +41,6 @@ impl Pool {
         self.len = sorted.len();
     }
 
-    /// Marks those that were expanded.
-    #[inline(always)]
-    pub(crate) fn expanded(&mut self, is: impl Fn(u32) -> bool) {
-        for entry in &mut self.entries[..self.len] {
-            if is(Candidate(*entry & !EXPANDED).slot()) {
-                *entry |= EXPANDED;
-            }
-        }
-    }
-
     /// A score that a candidate must exceed to enter.
     #[inline(always)]
     pub(crate) fn threshold(&self) -> f32 {

@@ -2,6 +2,7 @@
 //! rows. They say where slots near a query are, whichever of them are eligible. Learned from the
 //! 8-bit rows when first asked for, and kept as long as the segment is open.
 
+use super::filtered::order;
 use super::search::Walk;
 use crate::codes::layout::Fields;
 use crate::codes::pairs::{Pairs, SignedRow, with_kernels};
@@ -93,10 +94,13 @@ impl Regions {
         &self.twins
     }
 
-    /// Scores every region into `out`, in order; a region's number is in the place of a slot.
-    pub(crate) fn score(&self, query: &Query, out: &mut Vec<Candidate>) {
+    /// The regions by their scores, roughly in order, the nearest first; a region's number is in
+    /// the place of a slot.
+    pub(crate) fn nearest(&self, query: &Query, out: &mut Vec<Candidate>) {
         let regions = self;
         with_kernels!(score_with(regions: &Regions, query: &Query, out: &mut Vec<Candidate>));
+        let least = out.iter().fold(f32::INFINITY, |least, c| least.min(c.score()));
+        order(out, least, &mut Vec::with_capacity(self.count()));
     }
 }
 

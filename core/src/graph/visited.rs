@@ -1,6 +1,8 @@
 //! Which slots a search has seen, as bits, and in which order: what a hop finds new is the end of
 //! the list. Clearing takes back what was set.
 
+use crate::kernels::Kernel;
+
 /// Slots are scored in groups of so many.
 pub(crate) const GROUP: usize = 4;
 
@@ -20,8 +22,6 @@ pub(crate) struct Visited {
     open: Vec<u32>,
     /// The same, a bit a slot.
     opened: Vec<u64>,
-    /// See [`Self::want`].
-    wanted: Vec<u64>,
 }
 
 impl Visited {
@@ -82,50 +82,59 @@ impl Visited {
         self.len += count;
     }
 
-    /// From now on, [`Self::peek`] finds those whose bit is set, each once.
-    pub(crate) fn want(&mut self, bits: &[u64]) {
-        self.wanted.clear();
-        self.wanted.extend_from_slice(&bits[..self.slots.div_ceil(64)]);
-    }
-
-    /// Whether a slot is wanted; it is not any more.
-    #[inline(always)]
-    pub(crate) fn take(&mut self, slot: u32) -> bool {
-        let Some(word) = self.wanted.get_mut(slot as usize / 64) else { return false };
-        let bit = 1 << (slot % 64);
-        let is = *word & bit != 0;
-        *word &= !bit;
-        is
-    }
-
     /// Adds, between [`Self::begin`] and [`Self::finish`], those of a node's neighbours that are
-    /// wanted; returns how many.
+    /// wanted and were not added yet; returns how many. A bit a slot says who is wanted.
     #[inline(always)]
-    pub(crate) fn peek(&mut self, node: u32, neighbours: &[u32]) -> usize {
+    pub(crate) fn peek<K: Kernel>(
+        &mut self,
+        node: u32,
+        neighbours: &[u32],
+        wanted: &[u64],
+    ) -> usize {
         if !self.open(node) {
             return 0;
         }
-        self.reserve(neighbours.len());
-        assert!(self.wanted.len() >= self.slots.div_ceil(64));
+        self.reserve(neighbours.len() + 16);
+        assert!(
+            wanted.len() >= self.slots.div_ceil(64) && self.words.len() >= self.slots.div_ceil(64)
+        );
         let fresh = &mut self.seen[self.len..];
-        let mut count = 0;
-        for &neighbour in neighbours {
-            if neighbour as usize >= self.slots {
-                break;
-            }
-            // The place is written in any case: no branch to mispredict.
-            fresh[count] = neighbour;
-            // SAFETY: `wanted` has a bit for each slot below `slots`, and the neighbour is below.
-            let word = unsafe { *self.wanted.get_unchecked(neighbour as usize / 64) };
-            count += (word >> (neighbour % 64) & 1) as usize;
-        }
+        // SAFETY: both sets have a bit for each slot, and there is room for as many as there are
+        // neighbours and 16; the instruction set is that of the caller.
+        let count =
+            unsafe { K::members(neighbours, (wanted, &self.words), self.slots as u32, fresh) };
         // A neighbour may be there twice in damaged edges: it is scored twice then.
         for slot in &fresh[..count] {
-            self.wanted[*slot as usize / 64] &= !(1 << (slot % 64));
+            self.words[*slot as usize / 64] |= 1 << (slot % 64);
         }
         self.len += count;
         self.end = self.len;
         count
+    }
+
+    /// Adds, between [`Self::begin`] and [`Self::finish`], those of a range that are wanted and were
+    /// not added yet.
+    #[inline(always)]
+    pub(crate) fn gather(&mut self, range: std::ops::Range<u32>, wanted: &[u64]) {
+        let end = range.end.min(self.slots as u32);
+        let mut at = range.start;
+        while at < end {
+            let next = (at / 64 + 1) * 64;
+            let word = at as usize / 64;
+            let mut bits = wanted[word] & !self.words[word] & (u64::MAX << (at % 64));
+            if next > end {
+                bits &= (1 << (end % 64)) - 1;
+            }
+            self.words[word] |= bits;
+            self.reserve(64);
+            while bits != 0 {
+                self.seen[self.len] = word as u32 * 64 + bits.trailing_zeros();
+                self.len += 1;
+                bits &= bits - 1;
+            }
+            at = next;
+        }
+        self.end = self.len;
     }
 
     /// Notes that a node's neighbours are known; whether they were not.
@@ -137,12 +146,6 @@ impl Visited {
         *word |= bit;
         self.open.push(node);
         unknown
-    }
-
-    /// Whether [`Self::open`] was told of it.
-    #[inline(always)]
-    pub(crate) fn is_open(&self, node: u32) -> bool {
-        self.opened.get(node as usize / 64).is_some_and(|word| word >> (node % 64) & 1 == 1)
     }
 
     /// Begins a hop.
@@ -198,6 +201,24 @@ impl Visited {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn those_of_a_range_are_gathered_once() {
+        let mut visited = Visited::default();
+        visited.reset(200);
+        let wanted: Vec<u64> = vec![u64::MAX, 0, 0b101, u64::MAX];
+        visited.begin();
+        visited.gather(60..131, &wanted);
+        assert_eq!(visited.fresh(), [60, 61, 62, 63, 128, 130]);
+        visited.gather(62..200, &wanted);
+        visited.finish();
+        assert_eq!(visited.fresh()[6..], [192, 193, 194, 195, 196, 197, 198, 199]);
+        assert_eq!(visited.groups().len(), 4);
+        visited.reset(200);
+        visited.begin();
+        visited.gather(0..64, &wanted);
+        assert_eq!(visited.fresh().len(), 64);
+    }
 
     #[test]
     fn each_slot_is_fresh_once_until_reset() {

@@ -243,6 +243,28 @@ pub(crate) trait Kernel {
         }
     }
 
+    /// Those of `slots` whose bit is set in `wanted` and not in `known`, in order, into `out`; returns
+    /// how many. The first that is not below `limit` ends them.
+    ///
+    /// Also required: both have a bit for each slot below `limit`, `out` 16 places more than there
+    /// are slots.
+    #[inline(always)]
+    unsafe fn members(
+        slots: &[u32],
+        (wanted, known): (&[u64], &[u64]),
+        limit: u32,
+        out: &mut [u32],
+    ) -> usize {
+        let mut count = 0;
+        for &slot in slots.iter().take_while(|slot| **slot < limit) {
+            // The place is written in any case: no branch to mispredict.
+            out[count] = slot;
+            let at = slot as usize / 64;
+            count += ((wanted[at] & !known[at]) >> (slot % 64) & 1) as usize;
+        }
+        count
+    }
+
     /// Asks for the cache line at `at`; never faults.
     unsafe fn prefetch(at: *const u8);
 }

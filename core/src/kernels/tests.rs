@@ -54,6 +54,7 @@ fn case<K: Kernel, const BITS: usize>(random: &mut Random, blocks: usize, unalig
 fn all_cases<K: Kernel>(seed: u64) {
     let mut random = Random(seed);
     (0..20).for_each(|_| hops::<K>(&mut random));
+    (0..20).for_each(|_| members::<K>(&mut random));
     let mut cases = 0;
     while cases < 100_000 {
         for blocks in 1..=18 {
@@ -64,6 +65,29 @@ fn all_cases<K: Kernel>(seed: u64) {
             case::<K, 8>(&mut random, blocks, unaligned);
             cases += 4 * 8;
         }
+    }
+}
+
+/// Members of random sets, of lists of every length that end anywhere.
+fn members<K: Kernel>(random: &mut Random) {
+    for count in 0..=70 {
+        let limit = 1 + (random.next() % 300) as u32;
+        let words = limit.div_ceil(64) as usize;
+        let [wanted, known] = [0; 2].map(|_| (0..words).map(|_| random.next()).collect::<Vec<_>>());
+        let most = u64::from(limit) + if random.next().is_multiple_of(2) { 0 } else { 3 };
+        let mut slots: Vec<u32> = (0..count).map(|_| (random.next() % most) as u32).collect();
+        if random.next().is_multiple_of(3) && count > 0 {
+            slots[random.next() as usize % count] = u32::MAX;
+        }
+        let [expected, found] = [Scalar::members, K::members].map(|kernel| {
+            let mut out = vec![0; count + 16];
+            // SAFETY: both sets have a bit for each slot below the limit, and there is room for 16
+            // more; the caller checked the instruction set.
+            let found = unsafe { kernel(&slots, (&wanted, &known), limit, &mut out) };
+            out.truncate(found);
+            out
+        });
+        assert_eq!(found, expected, "of {slots:?} below {limit}");
     }
 }
 

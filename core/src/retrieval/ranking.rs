@@ -17,6 +17,7 @@ use super::way::{Choice, Target};
 use crate::codes::Query;
 use crate::explain::{PlanKind, Stage};
 use crate::graph::IndexView;
+use crate::graph::filtered::Wanted;
 use crate::graph::hop::{Lane, Scratch};
 use crate::graph::refine::Depth;
 use crate::graph::search::Walk;
@@ -62,7 +63,8 @@ impl Ranking<'_> {
         let choice = self.target.map(|target| (target, target.choose(query, regions, trace)));
         let regions_scored = choice.map_or(0, |_| regions.len() as u64);
         if let Some((target, Choice::Walk { peeks })) = choice {
-            if let Some(mut ranked) = self.near(&walk, query, (target, peeks), (slots, scratch)) {
+            let wanted = target.wanted(peeks, regions);
+            if let Some(mut ranked) = self.near(&walk, query, (target, wanted), (slots, scratch)) {
                 let hits = self.finish(&walk, (query, exact), &mut ranked, (scratch, trace));
                 if hits.len() >= k {
                     scratch.counters.regions_scored += regions_scored;
@@ -92,11 +94,9 @@ impl Ranking<'_> {
         &self,
         walk: &Walk<'_>,
         query: &Query,
-        (target, peeks): (Target<'_>, usize),
+        (target, wanted): (Target<'_>, Wanted<'_>),
         (slots, scratch): (&mut Vec<u32>, &mut Scratch),
     ) -> Option<Ranked<'_>> {
-        let widen = |rank| target.widened(rank);
-        let wanted = target.wanted(peeks, &widen);
         let mut walked = |near: &mut Ranked<'_>| {
             walk.search_for(query, target.beam, wanted, (near, &mut *scratch))
         };

@@ -45,17 +45,18 @@ impl Seek<'_, '_> {
         match choice {
             Choice::All => return false,
             Choice::Walk { peeks } => {
-                let widen = |rank| target.widened(rank);
-                let wanted = target.wanted(peeks, &widen);
-                let mut pool = std::mem::take(&mut self.scratch.spare);
-                let mut nearest = Nearest::new(&mut pool, target.k, target.kept());
+                let wanted = target.wanted(peeks, self.order);
+                let mut spare = std::mem::take(&mut self.scratch.spare);
+                let (pool, found) = (&mut spare.0, &mut spare.1);
+                let mut nearest = Nearest::new((pool, found), self.query, target.k);
                 let sure = self.walk.search_for(
                     self.query,
                     target.beam,
                     wanted,
                     (&mut nearest, &mut *self.scratch),
                 );
-                self.scratch.spare = pool;
+                nearest.finish(target.kept());
+                self.scratch.spare = spare;
                 if !sure {
                     return false;
                 }

@@ -9,28 +9,33 @@
 use super::trace::{Note, Trace, us};
 use crate::bitmap::Bitmap;
 use crate::codes;
-use crate::curve::Curve;
 use crate::explain::PlanKind;
-use crate::graph::filtered::{Wanted, Widen};
+use crate::graph::filtered::{Near, Wanted};
 use crate::graph::hop::Beam;
 use crate::graph::regions::Regions;
 use crate::kernels::candidate::Candidate;
-use crate::types::K_MAX;
 
 /// What things cost, in nanoseconds, on the machine of `benches/LOG.md`: only their ratios count.
-const CODE: f64 = 10.0;
-const HOP: f64 = 600.0;
+const CODE: f64 = 12.0;
+const HOP: f64 = 450.0;
 const PEEK: f64 = 150.0;
 /// All codes are scored for so many times the price of a walk: that misses nothing.
-const MISSES: f64 = 1.5;
+const MISSES: f64 = 1.2;
 /// Peeks a node that is as near as the results wanted.
 const PEEKS: f64 = 1.5;
 /// Peeks at most, for each node that a walk expands.
-const SEEN: f64 = 30.0;
-/// Of the effort that finds the last result among all nodes, so much is worth a wider beam.
-const WIDER: f64 = 0.25;
+const SEEN: f64 = 11.0;
 /// Regions near the query that say how many of the nodes there are eligible.
 const NEAREST: usize = 8;
+/// A last result is far, so that a walk sees too little there, if so many times as many nodes are
+/// nearer as would be if those eligible were anywhere; and so many at least.
+const FARTHER: usize = 3;
+const FAR: usize = 50;
+/// Codes of the nearest regions that are scored then; so many more for each node that is nearer,
+/// and at most.
+const NEAR: usize = 2_500;
+const NEAR_EACH: usize = 3;
+const NEAR_MOST: usize = 7_000;
 
 /// A way through an indexed segment.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +61,6 @@ pub(crate) struct Target<'a> {
     pub(crate) beam: Beam,
     pub(crate) effort: usize,
     pub(crate) reach: f32,
-    pub(crate) curve: &'a Curve,
-    pub(crate) recall: f32,
 }
 
 /// The way of one query.
@@ -85,9 +88,10 @@ impl Target<'_> {
         2 * self.width()
     }
 
-    /// The same as a walk takes it.
-    pub(crate) fn wanted<'w>(&'w self, peeks: usize, widen: Widen<'w>) -> Wanted<'w> {
-        Wanted { eligible: self.nodes.words(), reach: self.reach, peeks, widen }
+    /// The same as a walk takes it; `order` are the regions, the nearest first, if they are known.
+    pub(crate) fn wanted<'w>(&'w self, peeks: usize, order: &'w [Candidate]) -> Wanted<'w> {
+        let near = Near { regions: self.regions, order, codes: near, far: self.far() };
+        Wanted { eligible: self.nodes.words(), reach: self.reach, peeks, near }
     }
 
     /// What it costs to score all that are eligible.
@@ -95,25 +99,17 @@ impl Target<'_> {
         self.count as f64 * CODE
     }
 
+    /// How many nodes are nearer than the last result where that is far.
+    fn far(&self) -> usize {
+        FAR.max(FARTHER * self.k * self.rows() / self.count.max(1))
+    }
+
     /// What it costs to walk to a last result that is the `rank`-th nearest of all nodes.
     fn walk(&self, rank: f64) -> f64 {
-        self.wider(rank as usize).max(self.effort) as f64 * HOP + rank * PEEKS * PEEK
-    }
-
-    /// Effort of a walk to such a result. Peeks do the rest.
-    fn wider(&self, rank: usize) -> usize {
-        (self.curve.effort(rank.clamp(self.k, K_MAX), self.recall) as f64 * WIDER) as usize
-    }
-
-    /// The beam of a walk whose last result is the `rank`-th nearest of all nodes; `None` where it
-    /// costs less to score all that are eligible.
-    pub(crate) fn widened(&self, rank: usize) -> Option<Beam> {
-        let effort = self.wider(rank);
-        if effort <= self.effort * 5 / 4 {
-            return Some(self.beam);
-        }
-        let spent = self.effort as f64 * HOP;
-        (self.walk(rank as f64) - spent < self.all()).then(|| Beam::whole(effort))
+        let effort = self.effort as f64;
+        let peeks = (rank * PEEKS).min(effort * SEEN);
+        let codes = if rank < self.far() as f64 { 0 } else { near(rank as usize) };
+        effort * HOP + peeks * PEEK + codes as f64 * CODE
     }
 
     /// Whether all are scored, whatever the query is.
@@ -121,7 +117,7 @@ impl Target<'_> {
         self.all() <= MISSES * self.walk(self.k as f64)
     }
 
-    /// Chooses; `order` becomes regions by their scores, or empty if they are not needed.
+    /// Chooses; `order` becomes the regions, the nearest first, or empty if they are not needed.
     pub(crate) fn choose(
         &self,
         query: &codes::Query,
@@ -144,10 +140,7 @@ impl Target<'_> {
             });
             return Choice::Walk { peeks };
         }
-        self.regions.score(query, order);
-        if order.len() > NEAREST {
-            order.select_nth_unstable(NEAREST);
-        }
+        self.regions.nearest(query, order);
         let (mut near, mut eligible) = (0, 0);
         for region in order.iter().take(NEAREST) {
             let slots = self.regions.slots(region.slot());
@@ -168,6 +161,11 @@ impl Target<'_> {
         });
         if scans { Choice::All } else { Choice::Walk { peeks } }
     }
+}
+
+/// Codes of the nearest regions to score where the last result is the `rank`-th nearest node, and far.
+fn near(rank: usize) -> usize {
+    NEAR_MOST.min(NEAR + NEAR_EACH * rank)
 }
 
 /// Nodes that stand for eligible slots: a node with twins does if any of them is eligible, and

@@ -6,12 +6,14 @@ use std::arch::x86_64::{
     _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvtepu32_epi64, _mm512_dpbusd_epi32,
     _mm512_extracti64x4_epi64, _mm512_i32gather_ps, _mm512_inserti32x4, _mm512_load_si512,
-    _mm512_loadu_si512, _mm512_mask_cmp_ps_mask, _mm512_mask_i64gather_epi64,
+    _mm512_loadu_si512, _mm512_mask_cmp_ps_mask, _mm512_mask_cmplt_epu32_mask,
+    _mm512_mask_i32gather_epi32, _mm512_mask_i64gather_epi64, _mm512_maskz_compress_epi32,
     _mm512_maskz_compress_epi64, _mm512_maskz_loadu_epi32, _mm512_mul_epu32, _mm512_mul_ps,
     _mm512_permutex2var_epi32, _mm512_permutex2var_ps, _mm512_reduce_add_epi32, _mm512_set_epi32,
     _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_ps, _mm512_setzero_si512,
-    _mm512_srai_epi32, _mm512_srli_epi16, _mm512_storeu_si512, _mm512_unpackhi_epi32,
-    _mm512_unpackhi_epi64, _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
+    _mm512_sllv_epi32, _mm512_srai_epi32, _mm512_srli_epi16, _mm512_srli_epi32,
+    _mm512_storeu_si512, _mm512_test_epi32_mask, _mm512_unpackhi_epi32, _mm512_unpackhi_epi64,
+    _mm512_unpacklo_epi32, _mm512_unpacklo_epi64, _mm512_xor_si512,
 };
 
 use crate::kernels::candidate::{Asked, Candidate, Hop, Records};
@@ -226,6 +228,48 @@ impl Kernel for Avx512 {
             }
             _mm512_reduce_add_epi32(_mm512_add_epi32(acc[0], acc[1]))
         }
+    }
+
+    #[inline(always)]
+    unsafe fn members(
+        slots: &[u32],
+        (wanted, known): (&[u64], &[u64]),
+        limit: u32,
+        out: &mut [u32],
+    ) -> usize {
+        let bits = (limit as usize).div_ceil(64);
+        assert!(wanted.len() >= bits && known.len() >= bits && out.len() >= slots.len() + 16);
+        let mut count = 0;
+        for part in slots.chunks(16) {
+            // SAFETY: the caller has the instruction set; loads are masked to the slots there are,
+            // gathers to those below the limit, which have a bit in both sets: the half of a word
+            // that `slot / 32` counts is inside. At most as many places are written as the
+            // assertion found.
+            unsafe {
+                let lanes = (u32::MAX >> (32 - part.len())) as __mmask16;
+                let slot = _mm512_maskz_loadu_epi32(lanes, part.as_ptr().cast());
+                let limit = _mm512_set1_epi32(limit as i32);
+                let none = !_mm512_mask_cmplt_epu32_mask(lanes, slot, limit);
+                // Those before the first that is none.
+                let valid = none.wrapping_sub(1) & !none;
+                let at = _mm512_srli_epi32::<5>(slot);
+                let zero = _mm512_setzero_si512();
+                let wanted =
+                    _mm512_mask_i32gather_epi32::<4>(zero, valid, at, wanted.as_ptr().cast());
+                let known =
+                    _mm512_mask_i32gather_epi32::<4>(zero, valid, at, known.as_ptr().cast());
+                let bit = _mm512_and_si512(slot, _mm512_set1_epi32(31));
+                let bit = _mm512_sllv_epi32(_mm512_set1_epi32(1), bit);
+                let members = _mm512_test_epi32_mask(_mm512_andnot_si512(known, wanted), bit);
+                let found = _mm512_maskz_compress_epi32(members, slot);
+                _mm512_storeu_si512(out.as_mut_ptr().add(count).cast(), found);
+                count += members.count_ones() as usize;
+                if valid != lanes {
+                    break;
+                }
+            }
+        }
+        count
     }
 
     #[inline(always)]
