@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | through | a walk | nearly every slot is eligible |
 //! | all | a code for every eligible node | few are |
-//! | walk | a walk, wider where few are eligible near the query, and peeks | else |
+//! | walk | a walk, codes of the nearest regions where few are eligible near the query, and peeks | else |
 
 use super::trace::{Note, Trace, us};
 use crate::bitmap::Bitmap;
