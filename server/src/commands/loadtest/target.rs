@@ -111,15 +111,14 @@ impl Target {
         request
     }
 
-    /// The nearest points of the first queries, by exact search.
+    /// The nearest points, by exact search, of some queries all over the file; nothing for the rest.
     async fn truth(&self, args: &Args, rows: &Vectors<'_>) -> Result<Vec<HashSet<Key>>> {
-        const AT_ONCE: usize = 16;
-        let mut truth = Vec::new();
+        let mut truth = vec![HashSet::new(); rows.rows()];
         let exact = SearchOptions { effort: Some(Effort::Exact(true)), ..options(args) };
-        let wanted = args.truth.min(rows.rows());
-        for start in (0..wanted).step_by(AT_ONCE) {
-            let part = start..(start + AT_ONCE).min(wanted);
-            let mut request = Request::new(many(args, rows, part, exact.clone()));
+        let every = rows.rows().div_ceil(args.truth.max(1));
+        let wanted = (0..rows.rows()).step_by(every).take(args.truth);
+        for row in wanted {
+            let mut request = Request::new(many(args, rows, row..row + 1, exact.clone()));
             if let Some(token) = &self.token {
                 request.metadata_mut().insert("authorization", token.clone());
             }
@@ -130,7 +129,10 @@ impl Target {
                 Error::Failed(format!("{}: {code:?}: {text}", args.collection))
             })?;
             let answer = answer.into_inner();
-            truth.extend(cut(&answer.hits.unwrap_or_default(), &answer.counts));
+            let found = cut(&answer.hits.unwrap_or_default(), &answer.counts);
+            if let (Some(found), Some(place)) = (found.into_iter().next(), truth.get_mut(row)) {
+                *place = found;
+            }
         }
         Ok(truth)
     }
