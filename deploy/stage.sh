@@ -14,6 +14,7 @@ if [[ -z $program ]]; then
     program=${CARGO_TARGET_DIR:-target}/release/nearfield
 fi
 prefix=$(mktemp -d)
+chmod 755 "$prefix"
 server=
 trap 'if [[ -n $server ]]; then kill -KILL "$server" 2>/dev/null || true; fi; rm -rf "$prefix"' EXIT
 
@@ -39,7 +40,7 @@ if inside serve 2>"$prefix/refusal"; then
     echo "it started without TLS, tokens or --insecure" >&2
     exit 1
 fi
-grep -q -- '--insecure' "$prefix/refusal"
+grep -q -- '--insecure' "$prefix/refusal" || { cat "$prefix/refusal" >&2; exit 1; }
 
 ports=(--addr 127.0.0.1:50961 --metrics-addr 127.0.0.1:50962)
 inside serve "${ports[@]}" >"$prefix/log" 2>&1 &
