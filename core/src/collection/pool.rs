@@ -24,33 +24,47 @@ static ENCODING: Slot = Mutex::new(None);
 
 /// The pool of this process, of [`threads`] threads; made at its first use, kept for ever.
 pub(crate) fn pool() -> Result<&'static ThreadPool> {
-    of_process(&POOL, "nearfield", threads)
+    of_process(&POOL, "nearfield", threads, || {})
 }
 
 /// The pool for merges beside queries: a quarter of the threads, at least one.
 pub(crate) fn background() -> Result<&'static ThreadPool> {
-    of_process(&BACKGROUND, "nearfield-merge", || Ok((threads()? / 4).max(1)))
+    of_process(&BACKGROUND, "nearfield-merge", a_quarter, stand_back)
 }
 
 /// The pool that indexes what is growing: a quarter of the threads, at least one.
 pub(super) fn indexing() -> Result<&'static ThreadPool> {
-    of_process(&INDEXING, "nearfield-index", || Ok((threads()? / 4).max(1)))
+    of_process(&INDEXING, "nearfield-index", a_quarter, stand_back)
 }
 
 /// The pool that seals what has grown: a quarter of the threads, at least one.
 pub(super) fn sealing() -> Result<&'static ThreadPool> {
-    of_process(&SEALING, "nearfield-seal", || Ok((threads()? / 4).max(1)))
+    of_process(&SEALING, "nearfield-seal", a_quarter, stand_back)
 }
 
 /// The thread that encodes what is growing: short work that waits for nothing else.
 pub(super) fn encoding() -> Result<&'static ThreadPool> {
-    of_process(&ENCODING, "nearfield-encode", || Ok(1))
+    of_process(&ENCODING, "nearfield-encode", || Ok(1), || {})
+}
+
+fn a_quarter() -> Result<usize> {
+    Ok((threads()? / 4).max(1))
+}
+
+/// Lets everything else have the cores first from now on: what this thread does can wait, a search
+/// beside it can't.
+pub(super) fn stand_back() {
+    // Of this thread only, on Linux; elsewhere of the process, which must stay as it is. Refusal
+    // costs searches some time.
+    #[cfg(all(target_os = "linux", not(test)))]
+    let _ = rustix::process::nice(19);
 }
 
 fn of_process(
     slot: &Slot,
     name: &'static str,
     threads: fn() -> Result<usize>,
+    begin: fn(),
 ) -> Result<&'static ThreadPool> {
     let mut pool = slot.lock().unwrap_or_else(PoisonError::into_inner);
     let process = std::process::id();
@@ -62,6 +76,7 @@ fn of_process(
     let built = ThreadPoolBuilder::new()
         .num_threads(threads()?)
         .thread_name(move |i| format!("{name}-{i}"))
+        .start_handler(move |_| begin())
         .build()
         .map_err(|e| Error::ResourceLimit {
             what: "threads".to_owned(),

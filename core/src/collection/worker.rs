@@ -5,7 +5,7 @@
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use super::{Shared, lock};
+use super::{Shared, lock, pool};
 use crate::config::Progress;
 use crate::error::{Error, Result};
 use crate::sync::{Condvar, JoinHandle, Mutex, MutexGuard, spawn};
@@ -228,6 +228,7 @@ fn start_one(shared: &Arc<Shared>, role: Role) -> Result<JoinHandle<()>> {
 }
 
 fn run(shared: &Weak<Shared>, role: Role) {
+    pool::stand_back();
     loop {
         let Some(shared) = shared.upgrade() else { return };
         let worker = shared.worker(role);

@@ -1,7 +1,9 @@
 //! Searches while points arrive, against the same segments without writes.
 
+use std::error::Error;
+use std::fs;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,8 @@ const RATE: usize = 5_000;
 const CALL: usize = 50;
 /// How often the state is kept, to be searched without writes afterwards.
 const KEPT_EACH: Duration = Duration::from_secs(4);
+/// How long nothing is done in the background after the last write.
+const LULL: Duration = Duration::from_millis(700);
 /// How long a state is searched.
 const LONG: Duration = Duration::from_secs(4);
 
@@ -44,19 +48,50 @@ fn arrive(collection: &Collection, data: &Data, rows: Range<usize>, done: &Atomi
     begin.elapsed()
 }
 
-/// Opens the state for reading, again and again; a reader's view stays as it is.
-fn keep_states(path: &Path, done: &AtomicBool) -> Vec<Collection> {
+/// Copies the files of the live state, as a power cut would leave them; whether they are of one.
+fn copy(from: &Path, to: &Path) -> std::io::Result<bool> {
+    let live = || fs::read(from.join("CURRENT"));
+    let before = live()?;
+    for part in ["wal", "segments", "tombstones", "attributes", "exclusions", ""] {
+        fs::create_dir_all(to.join(part))?;
+        for entry in fs::read_dir(from.join(part))?.flatten().filter(|e| e.path().is_file()) {
+            let name = Path::new(part).join(entry.file_name());
+            let link = part == "segments" && fs::hard_link(entry.path(), to.join(&name)).is_ok();
+            if !link {
+                fs::copy(entry.path(), to.join(name))?;
+            }
+        }
+    }
+    Ok(live()? == before)
+}
+
+/// Keeps the state from time to time.
+fn keep_states(bench: &Bench, path: &Path, done: &AtomicBool) -> std::io::Result<Vec<PathBuf>> {
     let mut kept = Vec::new();
     let mut next = Instant::now() + KEPT_EACH / 2;
     while !done.load(Ordering::Relaxed) {
         std::thread::sleep(Duration::from_millis(20));
         if Instant::now() >= next {
-            let options = OpenOptions { mode: Mode::Read, ..OpenOptions::default() };
-            kept.push(Collection::open(path, options).expect("a reader"));
-            next += KEPT_EACH;
+            let to = bench.path(&format!("kept-{}", kept.len()))?;
+            // Files may go while they are copied: then once more.
+            if copy(path, &to).unwrap_or(false) {
+                kept.push(to);
+                next += KEPT_EACH;
+            }
         }
     }
-    kept
+    Ok(kept)
+}
+
+/// How long searches of a kept state take, and what it has.
+fn without_writes(path: &Path, queries: &Data) -> Result<(String, Times), Box<dyn Error>> {
+    let reader = Collection::open(path, OpenOptions { mode: Mode::Read, memory: None })?;
+    // Codes of what is growing are made beside the first searches.
+    latencies(&reader, queries, LONG / 4)?;
+    let times = latencies(&reader, queries, LONG)?;
+    let segments = reader.stats()?.segments;
+    let growing: u64 = segments.iter().filter(|s| s.name == "(growing)").map(|s| s.rows).sum();
+    Ok((format!("of them {} segments, {growing} growing", segments.len()), times))
 }
 
 pub(crate) fn run(bench: &Bench) -> Outcome {
@@ -73,13 +108,15 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     let done = AtomicBool::new(false);
     let rows = bench.points..bench.points + arriving;
     let (during, took, kept) = std::thread::scope(|scope| {
-        let keeper = scope.spawn(|| keep_states(&path, &done));
+        let keeper = scope.spawn(|| keep_states(bench, &path, &done));
         let writer = scope.spawn(|| arrive(&collection, &data, rows, &done));
         let during = latencies(&collection, &queries, Duration::from_secs(bench.seconds as u64));
         done.store(true, Ordering::Relaxed);
-        (during, writer.join().expect("a writer"), keeper.join().expect("readers"))
+        (during, writer.join().expect("a writer"), keeper.join().expect("a copy"))
     });
     let during = during?;
+    // What has grown is left as it is for a moment, in case that more comes.
+    let stopped = latencies(&collection, &queries, LULL)?;
     let segments = collection.stats()?.segments.len();
     settle(&collection)?;
     let settled = collection.stats()?.segments.len();
@@ -92,15 +129,11 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         p(&during),
         "-",
     );
+    line("  its last state, when writes have just ended", p(&stopped), "-");
     let mut same = Times::default();
-    for reader in kept {
-        // Codes of what is growing are made beside the first searches.
-        latencies(&reader, &queries, LONG / 4)?;
-        let times = latencies(&reader, &queries, LONG)?;
-        let stats = reader.stats()?;
-        let growing = stats.segments.iter().filter(|s| s.name == "(growing)").map(|s| s.rows);
-        let growing: u64 = growing.sum();
-        let what = format!("of them {} segments, {growing} growing", stats.segments.len());
+    for kept in kept? {
+        let (what, times) = without_writes(&kept, &queries)?;
+        fs::remove_dir_all(kept)?;
         line(&format!("  without writes, {what}"), p(&times), "-");
         same.extend(times);
     }
@@ -113,6 +146,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
         format!("{:.2} x ({:.2} x)", ratio(|t| &t.all), ratio(|t| &t.served))
     };
     line("p99 against the same segments without writes", against(&same), "<= 2 x");
+    line("p99 against that last state", against(&stopped), "-");
     line("p99 against before", against(&before), "-");
     line("p99 against after", against(&after), "-");
     bench.path("queries")?;
