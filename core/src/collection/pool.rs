@@ -37,9 +37,10 @@ pub(super) fn indexing() -> Result<&'static ThreadPool> {
     of_process(&INDEXING, "nearfield-index", a_quarter, stand_back)
 }
 
-/// The pool that seals what has grown: a quarter of the threads, at least one.
+/// The pool that seals what has grown: half of the threads, at least one, so that writers needn't
+/// wait for it at some thousand points a second.
 pub(super) fn sealing() -> Result<&'static ThreadPool> {
-    of_process(&SEALING, "nearfield-seal", a_quarter, stand_back)
+    of_process(&SEALING, "nearfield-seal", || Ok((threads()? / 2).max(1)), stand_back)
 }
 
 /// The thread that encodes what is growing: short work that waits for nothing else.
@@ -51,13 +52,18 @@ fn a_quarter() -> Result<usize> {
     Ok((threads()? / 4).max(1))
 }
 
-/// Lets everything else have the cores first from now on: what this thread does can wait, a search
+/// How far a thread stands back: a tenth of a core that another wants too. With less, growing points
+/// pile up where all cores are busy, and searches pay for it.
+#[cfg(all(target_os = "linux", not(test)))]
+const BACK: i32 = 10;
+
+/// Lets everything else have most of the cores from now on: what this thread does can wait, a search
 /// beside it can't.
 pub(super) fn stand_back() {
     // Of this thread only, on Linux; elsewhere of the process, which must stay as it is. Refusal
     // costs searches some time.
     #[cfg(all(target_os = "linux", not(test)))]
-    let _ = rustix::process::nice(19);
+    let _ = rustix::process::nice(BACK);
 }
 
 fn of_process(
