@@ -122,8 +122,8 @@ impl Committer {
 /// A change of what is live on disk.
 pub(super) struct Swap {
     segments: Vec<Arc<SegmentHandle>>,
-    /// Whether all files of exclusion sets become one.
-    fold: bool,
+    /// In place of the view's.
+    exclusions: Option<Arc<Exclusions>>,
     config: Arc<CollectionConfig>,
     stored: ConfigRecord,
     /// Whether what died and was replaced is written out, so that the log is no longer needed
@@ -146,7 +146,7 @@ impl Swap {
     pub(super) fn of(view: &View) -> Self {
         Self {
             segments: view.segments.clone(),
-            fold: false,
+            exclusions: None,
             config: Arc::clone(&view.config),
             stored: view.manifest.config.clone(),
             save: false,
@@ -174,9 +174,9 @@ impl Swap {
         self
     }
 
-    /// With one file of all exclusion sets.
-    pub(super) fn folded(mut self) -> Self {
-        self.fold = true;
+    /// With the same exclusion sets, in other files.
+    pub(super) fn exclusions(mut self, exclusions: Exclusions) -> Self {
+        self.exclusions = Some(Arc::new(exclusions));
         self
     }
 
@@ -209,7 +209,9 @@ impl Swap {
         if let Some(Err(error)) = committer.wal.as_mut().map(wal::Writer::sync) {
             return Err(committer.poison(error));
         }
-        let (mut exclusions, mut excluded) = (Arc::clone(&old.exclusions), old.manifest.excluded);
+        let exclusions = self.exclusions.take();
+        let mut exclusions = exclusions.unwrap_or_else(|| Arc::clone(&old.exclusions));
+        let mut excluded = old.manifest.excluded;
         if self.save {
             self.save_changes(shared, committer.next_unit)?;
             exclusions = self.save_sets(shared, exclusions)?;
@@ -290,22 +292,13 @@ impl Swap {
 
     /// Writes out the exclusion sets that are in memory only.
     fn save_sets(&mut self, shared: &Shared, sets: Arc<Exclusions>) -> Result<Arc<Exclusions>> {
-        let wanted = sets.is_unsaved() || (self.fold && !sets.is_empty());
-        if !wanted || sings("forget exclusion sets when the log is let go of") {
+        if !sets.is_unsaved() || sings("forget exclusion sets when the log is let go of") {
             return Ok(sets);
         }
-        let (first, run) = sets.fold(shared.now_us(), self.fold)?;
-        let run = run.map(|run| self.write_run(shared, &run)).transpose()?;
-        Ok(Arc::new(sets.replaced(first, run)))
-    }
-
-    fn write_run(&mut self, shared: &Shared, run: &Run) -> Result<Run> {
-        let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
-        let record = RunRecord { id, length: run.bytes().len() as u64, seal: run.seal() };
-        let name = record.file();
-        shared.directory.write_bytes(&name, run.bytes())?;
-        self.written.push(name);
-        open_written_run(&shared.directory, &record, &self.config)
+        let run = sets.unsaved(shared.now_us())?;
+        let file = run.map(|run| write_run(shared, &self.config, &run)).transpose()?;
+        self.written.extend(file.as_ref().and_then(|run| Some(run.record?.file())));
+        Ok(Arc::new(sets.saved(file)))
     }
 
     fn sync_directories(&self, directory: &Directory) -> Result<()> {
@@ -316,6 +309,16 @@ impl Swap {
         }
         Ok(())
     }
+}
+
+/// Writes a run of exclusion sets to a file, which the manifest doesn't name yet.
+pub(super) fn write_run(shared: &Shared, config: &CollectionConfig, run: &Run) -> Result<Run> {
+    let id = shared.next_segment.fetch_add(1, Ordering::Relaxed);
+    let record = RunRecord { id, length: run.bytes().len() as u64, seal: run.seal() };
+    let name = record.file();
+    shared.directory.write_bytes(&name, run.bytes())?;
+    open_written_run(&shared.directory, &record, config)
+        .inspect_err(|_| shared.directory.remove_if_there(&name))
 }
 
 /// Writes the next generation of a segment's tombstones, if it has more; its name.

@@ -12,7 +12,7 @@ use rayon::ThreadPool;
 use super::commit::{Committer, Swap, write_sealed, write_sealed_to};
 use super::draft::{Draft, gather, keep_last, position_of};
 use super::estimate::{self, Budget};
-use super::{Shared, View, lock, pool};
+use super::{Shared, View, lock, pool, sets};
 use crate::canary::sings;
 use crate::config::{CollectionConfig, Progress, Stop};
 use crate::error::{Error, Result};
@@ -298,7 +298,7 @@ pub(super) fn optimize(shared: &Shared, progress: &Progress) -> Result<()> {
     };
     let points: u64 = inputs.iter().map(|h| u64::from(h.alive())).sum();
     progress.begin(points);
-    fold_sets(shared)?;
+    sets::merge_all(shared)?;
     if is_optimal(&inputs) {
         progress.advance(points);
         return Ok(());
@@ -309,17 +309,6 @@ pub(super) fn optimize(shared: &Shared, progress: &Progress) -> Result<()> {
     drop(merging);
     shared.wake_all();
     merged
-}
-
-/// Makes one file of all exclusion sets, without what has expired.
-fn fold_sets(shared: &Shared) -> Result<()> {
-    let mut committer = lock(&shared.committer);
-    committer.check("optimize")?;
-    let view = shared.view("optimize")?;
-    if view.exclusions.is_empty() {
-        return Ok(());
-    }
-    Swap::of(&view).segments(view.segments.clone(), 0).folded().run(shared, &mut committer)
 }
 
 /// Whether there is nothing to seal, to merge, to drop or to index.

@@ -42,6 +42,7 @@ mod replace;
 mod scoring;
 mod scrub;
 mod search;
+mod sets;
 mod similar;
 mod snapshot;
 mod spool;

@@ -1,14 +1,17 @@
 //! What a long load has read so far, on disk, so that one that was cut short goes on there.
 //!
 //! Owns the directory `load/` of a collection: `SOURCE` says what is loaded, and each
-//! `<n>-<rows>.seg` is a segment, without an index, of the rows up to so many. No manifest names
-//! them: they are no part of the state, only spare the reading. They go once the load is live.
+//! `<n>-<rows>-<sum>.seg` is a segment, without an index, of the rows up to so many; the sum covers
+//! the source, both numbers and the file, so that no part of another load, or of other rows, can
+//! take its place. No manifest names them: they are no part of the state, only spare the reading.
+//! They go once the load is live.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use super::Shared;
 use super::draft::keep_last;
+use crate::canary::sings;
 use crate::config::CollectionConfig;
 use crate::error::{Error, Result};
 use crate::format::crc;
@@ -18,6 +21,8 @@ use crate::vfs::{Access, Directory};
 
 const DIRECTORY: &str = "load";
 const SOURCE: &str = "load/SOURCE";
+/// A part before it has its name.
+const PART_NEW: &str = "load/part.new";
 /// Rows and bytes of vectors of a part.
 const PART_ROWS: usize = if cfg!(test) { 20 } else { 32_768 };
 const PART_BYTES: usize = 64 << 20;
@@ -26,6 +31,8 @@ const PART_BYTES: usize = 64 << 20;
 pub(super) struct Spool<'a> {
     directory: &'a Directory,
     config: &'a CollectionConfig,
+    /// What `SOURCE` says.
+    name: String,
     /// Rows of the source that the parts cover.
     rows: usize,
     parts: usize,
@@ -44,9 +51,10 @@ impl<'a> Spool<'a> {
             return Ok(None);
         }
         let directory = &shared.directory;
-        let mut spool = Self { directory, config, rows: 0, parts: 0, kept: 0 };
-        let wanted = name_of(config, source);
-        let rows = if directory.read(SOURCE, 4_096).is_ok_and(|found| found == wanted.as_bytes()) {
+        let name = name_of(config, source);
+        let mut spool = Self { directory, config, name, rows: 0, parts: 0, kept: 0 };
+        let wanted = spool.name.as_bytes();
+        let rows = if directory.read(SOURCE, 4_096).is_ok_and(|found| found == wanted) {
             spool.take_parts()?
         } else {
             clear(directory);
@@ -54,7 +62,7 @@ impl<'a> Spool<'a> {
                 Ok(()) | Err(Error::AlreadyExists { .. }) => {}
                 Err(error) => return Err(error),
             }
-            directory.write_bytes(SOURCE, wanted.as_bytes())?;
+            directory.write_bytes(SOURCE, wanted)?;
             directory.sync(DIRECTORY)?;
             Rows::new(config)
         };
@@ -70,9 +78,7 @@ impl<'a> Spool<'a> {
     fn take_parts(&mut self) -> Result<Rows> {
         let mut found: Vec<(usize, usize, String)> = Vec::new();
         for name in self.directory.list(DIRECTORY).unwrap_or_default() {
-            let numbers = name.strip_suffix(".seg").and_then(|name| name.split_once('-'));
-            let parse = |(part, rows): (&str, &str)| Some((part.parse().ok()?, rows.parse().ok()?));
-            if let Some((part, rows)) = numbers.and_then(parse) {
+            if let Some((part, rows)) = numbers(&name) {
                 found.push((part, rows, format!("{DIRECTORY}/{name}")));
             }
         }
@@ -80,8 +86,8 @@ impl<'a> Spool<'a> {
         let mut all = Rows::new(self.config);
         for (part, rows, name) in found {
             // A part that isn't whole, or is none of this load: the rest is read again.
-            let Some(handle) = self.part(&name).filter(|_| part == self.parts && rows > self.rows)
-            else {
+            let follows = part == self.parts && rows > self.rows;
+            let Some(handle) = follows.then(|| self.part(&name, part, rows)).flatten() else {
                 self.directory.remove_if_there(&name);
                 continue;
             };
@@ -92,11 +98,22 @@ impl<'a> Spool<'a> {
         Ok(all)
     }
 
-    fn part(&self, name: &str) -> Option<SegmentHandle> {
+    /// The part of this name, if that is what is there.
+    fn part(&self, name: &str, part: usize, rows: usize) -> Option<SegmentHandle> {
         let bytes = self.directory.map(name, Access::Copy, u64::MAX).ok()?;
         let segment = Segment::open(bytes, Path::new(name), self.config).ok()?;
+        let named = name == self.file(part, rows, segment.seal());
+        if !named && !sings("trust the parts of another load") {
+            return None;
+        }
         verify_segment(&segment).ok()?;
         Some(SegmentHandle::growing(0, Arc::new(segment)))
+    }
+
+    /// The name of a part, of a segment with this seal.
+    fn file(&self, part: usize, rows: usize, seal: u32) -> String {
+        let sum = crc(format!("{} {part} {rows} {seal:08x}", self.name.trim_end()).as_bytes());
+        format!("{DIRECTORY}/{part}-{rows}-{sum:08x}.seg")
     }
 
     /// Writes what was read since the last part, if that is enough: `rows` of the source are in
@@ -108,12 +125,18 @@ impl<'a> Spool<'a> {
             return Ok(());
         }
         let points = keep_last(all.range(self.config, self.kept..all.len()))?;
-        let name = format!("{DIRECTORY}/{}-{rows}.seg", self.parts);
-        write_segment(self.directory, &name, self.config, &points, None)?;
+        let sealed = write_segment(self.directory, PART_NEW, self.config, &points, None)?;
+        self.directory.rename(PART_NEW, &self.file(self.parts, rows, sealed.seal))?;
         self.directory.sync(DIRECTORY)?;
         (self.parts, self.rows, self.kept) = (self.parts + 1, rows, all.len());
         Ok(())
     }
+}
+
+/// Which part a file is by its name, and up to which row.
+fn numbers(name: &str) -> Option<(usize, usize)> {
+    let mut numbers = name.strip_suffix(".seg")?.split('-');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
 /// What is loaded into what: another source, or another shape, begins anew.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::commit::{Committer, Swap};
 use super::worker::{Role, Worker};
-use super::{Shared, View, growing, lock, merge, pool};
+use super::{Shared, View, growing, lock, merge, pool, sets};
 use crate::compaction::{Meta, plan};
 use crate::config::Progress;
 use crate::error::Result;
@@ -208,7 +208,7 @@ impl Shared {
         let sound = |h: &&Arc<SegmentHandle>| h.wal().is_none() && h.segment.damage().is_none();
         let sealed: Vec<_> = view.segments.iter().filter(sound).collect();
         let metas: Vec<Meta> = sealed.iter().map(|h| meta(h)).collect();
-        let Some(chosen) = plan(&metas) else { return Ok(false) };
+        let Some(chosen) = plan(&metas) else { return sets::merge_files(self, false) };
         let chosen = chosen.iter().filter_map(|at| sealed.get(*at));
         let inputs: Vec<_> = chosen.map(|h| Arc::clone(h)).collect();
         drop(view);

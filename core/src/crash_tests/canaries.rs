@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
 use super::workloads::{self, Workload};
-use super::{crashes, damage, faults, model, on_all, report, schedules};
+use super::{crashes, damage, faults, leftovers, model, on_all, report, schedules};
 use crate::canary;
 use crate::vfs::fault::{Failure, Trick};
 
@@ -56,6 +56,7 @@ const BUGS: &[(&str, Suite)] = &[
     ("ignore the checksums of a segment's blocks", Suite::Damage),
     ("ignore the checksum of exclusion sets", Suite::Damage),
     ("ignore the checksum of a record", Suite::Damage),
+    ("trust the parts of another load", Suite::Damage),
     ("acknowledge before the log is synced", Suite::Crashes),
     ("apply a unit that was not closed", Suite::Crashes),
     ("forget the last unit of the log", Suite::Crashes),
@@ -75,6 +76,7 @@ const BUGS: &[(&str, Suite)] = &[
     ("leave asleep those who wait for a sync", Suite::Schedules),
     ("let searches see what is not synced", Suite::Schedules),
     ("remove files that are being copied", Suite::Schedules),
+    ("forget exclusions that come while files of sets are merged", Suite::Schedules),
     ("give up when a file is gone", Suite::Schedules),
 ];
 
@@ -106,7 +108,9 @@ impl Suite {
                 schedules::run_few();
                 Ok(())
             }
-            Self::Damage => few().try_for_each(|w| damage::run(&w, 150).map(drop)),
+            Self::Damage => few()
+                .try_for_each(|w| damage::run(&w, 150).map(drop))
+                .and_then(|()| leftovers::run(20).map(drop)),
         }
     }
 

@@ -13,6 +13,7 @@ mod data;
 mod faults;
 mod fuzz;
 mod growing;
+mod leftovers;
 mod model;
 mod oracle;
 mod panics;

@@ -11,7 +11,7 @@ use shuttle::thread;
 use super::data::{self, DIM};
 use super::oracle::observe;
 use super::world::Step::{
-    self, Delete, Flush, Gather, Load, Optimize, Seal, Snapshot, Update, Upsert,
+    self, Clear, Delete, Exclude, Flush, Gather, Load, Optimize, Seal, Snapshot, Update, Upsert,
 };
 use super::world::{ROOT, call, copy_at, open_at};
 use super::{report, soak};
@@ -271,11 +271,12 @@ fn changes_and_copies() {
     let collection = create(&vfs, Durability::Sync);
     call(&collection, &Upsert(0..30, 1)).unwrap();
     // Each changes points of its own, so that what they come to is known.
-    let all: [&[Step]; 5] = [
+    let all: [&[Step]; 6] = [
         &[Update(0..10, 2), Upsert(0..5, 3), Delete(4..6), Update(0..4, 4)],
         &[Delete(10..15), Upsert(12..20, 5), Load(18..25, 6, 3), Delete(24..25)],
         &[Gather, Seal, Gather, Optimize, Flush, Seal],
         &[Gather, Gather],
+        &[Exclude(0, 0..9), Exclude(1, 3..7), Clear(0), Exclude(0, 5..8)],
         &[Snapshot(0), Snapshot(1)],
     ];
     let threads: Vec<_> = all

@@ -395,7 +395,9 @@ fn load(collection: &Collection, points: &[(u64, u32)], batch: usize) -> Result<
     let extra = has_extra(collection);
     let rows = |points| Ok::<_, Infallible>(data::rows(kind, points, extra));
     let batches = points.chunks(batch).map(rows);
-    collection.load(batches, &LoadOptions::default(), &Progress::new()).map(drop)
+    // With a name, so that what was read is kept meanwhile.
+    let options = LoadOptions { source: Some(format!("{points:?}")), ..LoadOptions::default() };
+    collection.load(batches, &options, &Progress::new()).map(drop)
 }
 
 /// Whether the column was added.

@@ -35,8 +35,8 @@ pub(crate) const NAME_BYTES_MAX: usize = 512;
 const FAN: usize = 4;
 /// Runs in memory of so many bytes are not merged before they are written.
 const MEMORY_RUN_BYTES: usize = 8 << 20;
-/// Most bytes of files that are merged when the log is let go of: writers wait for it.
-const FOLD_BYTES: usize = 64 << 20;
+/// Most bytes of files that are merged unless all are: the outcome is in memory first.
+const MERGE_BYTES: usize = 64 << 20;
 
 /// Checks the name of a set.
 pub(crate) fn check_name(argument: &str, name: &str) -> Result<()> {
@@ -124,30 +124,60 @@ impl Exclusions {
         Ok(set)
     }
 
-    /// What to write when the log is let go of: everything in memory, merged with the newest files
-    /// as far as these are small beside it; with all files if `all`. The number of runs that stay,
-    /// and the run that replaces the others, if anything is left.
-    pub(crate) fn fold(&self, now_us: i64, all: bool) -> Result<(usize, Option<Run>)> {
-        let mut first = self.runs.iter().take_while(|run| run.record.is_some()).count();
-        let of = |runs: &[Arc<Run>]| runs.iter().map(|run| run.bytes().len()).sum::<usize>();
-        let mut bytes = of(self.runs.get(first..).unwrap_or_default());
-        while let Some(run) = first.checked_sub(1).and_then(|before| self.runs.get(before)) {
+    /// What is in memory only, as one run to be written; `None` if nothing is left of it.
+    pub(crate) fn unsaved(&self, now_us: i64) -> Result<Option<Run>> {
+        let (files, memory) = self.runs.split_at(self.files());
+        merge::merge(memory, self.id_type, now_us, files.is_empty())
+    }
+
+    /// With a file in place of what is in memory only.
+    pub(crate) fn saved(&self, file: Option<Run>) -> Self {
+        let kept = self.runs.iter().take(self.files()).cloned();
+        Self { runs: kept.chain(file.map(Arc::new)).collect(), ..self.clone() }
+    }
+
+    /// How many runs are in files.
+    fn files(&self) -> usize {
+        self.runs.iter().take_while(|run| run.record.is_some()).count()
+    }
+
+    /// The files to merge into one, oldest first: the newest, as far as each is small beside those
+    /// after it; or `all`. None if there are few enough.
+    pub(crate) fn to_merge(&self, all: bool) -> Vec<Arc<Run>> {
+        let files = self.runs.iter().take(self.files());
+        if all {
+            return files.cloned().collect();
+        }
+        let (mut bytes, mut chosen) = (0, Vec::new());
+        for run in files.rev() {
             let more = run.bytes().len();
-            if !all && (more > 2 * bytes || bytes + more > FOLD_BYTES) {
+            if !chosen.is_empty() && (more > 2 * bytes || bytes + more > MERGE_BYTES) {
                 break;
             }
             bytes += more;
-            first -= 1;
+            chosen.insert(0, Arc::clone(run));
         }
-        let runs = self.runs.get(first..).unwrap_or_default();
-        Ok((first, merge::merge(runs, self.id_type, now_us, first == 0)?))
+        if chosen.len() > 1 { chosen } else { Vec::new() }
     }
 
-    /// With the first runs as they are, and another in place of the rest.
-    pub(crate) fn replaced(&self, first: usize, run: Option<Run>) -> Self {
-        let kept = self.runs.iter().take(first).cloned();
-        let runs = kept.chain(run.map(Arc::new)).collect();
-        Self { runs, ..self.clone() }
+    /// These files of it as one run to be written; `None` if nothing is left of them.
+    pub(crate) fn merged(&self, files: &[Arc<Run>], now_us: i64) -> Result<Option<Run>> {
+        let oldest = self.runs.first().zip(files.first());
+        let bottom = oldest.is_some_and(|(oldest, first)| Arc::ptr_eq(oldest, first));
+        merge::merge(files, self.id_type, now_us, bottom)
+    }
+
+    /// With a file in place of these; `None` if they are not there.
+    pub(crate) fn exchanged(&self, files: &[Arc<Run>], file: Option<Run>) -> Option<Self> {
+        let first = files.first()?;
+        let at = self.runs.iter().position(|run| Arc::ptr_eq(run, first))?;
+        let (before, rest) = self.runs.split_at_checked(at)?;
+        let (there, after) = rest.split_at_checked(files.len())?;
+        if !there.iter().zip(files).all(|(a, b)| Arc::ptr_eq(a, b)) {
+            return None;
+        }
+        let runs = before.iter().cloned().chain(file.map(Arc::new)).chain(after.iter().cloned());
+        Some(Self { runs: runs.collect(), ..self.clone() })
     }
 
     /// With another run on top.
@@ -270,16 +300,28 @@ mod tests {
             }
             exclusions = draft.finish(now).unwrap();
             if dice(60) == 0 {
-                let (first, run) = exclusions.fold(now, dice(4) == 0).unwrap();
-                let run = run.map(|mut run| {
-                    run.record = Some(RunRecord { id: 1, length: 1, seal: 1 });
-                    run
-                });
-                exclusions = exclusions.replaced(first, run);
+                let file = |run: Option<Run>| {
+                    run.map(|mut run| {
+                        run.record = Some(RunRecord { id: 1, length: 1, seal: 1 });
+                        run
+                    })
+                };
+                exclusions = exclusions.saved(file(exclusions.unsaved(now).unwrap()));
+                let files = exclusions.to_merge(dice(4) == 0);
+                if !files.is_empty() {
+                    let run = file(exclusions.merged(&files, now).unwrap());
+                    // Another change came meanwhile.
+                    let mut draft = SetsDraft::new(&exclusions);
+                    draft.add("user:99", Ids::U64(vec![now as u64]), NEVER);
+                    model.insert(("user:99".to_owned(), now as u64), NEVER);
+                    exclusions = draft.finish(now).unwrap();
+                    exclusions = exclusions.exchanged(&files, run).unwrap();
+                    assert!(exclusions.exchanged(&files, None).is_none());
+                }
             }
             if now % 10 == 0 {
                 model.retain(|_, until| *until > now);
-                for user in 0..12 {
+                for user in (0..12).chain([99]) {
                     let name = format!("user:{user}");
                     let of = model.keys().filter(|(of, _)| *of == name).map(|(_, id)| *id);
                     assert_eq!(ids(&exclusions, &name, now), of.collect::<Vec<_>>(), "at {now}");
