@@ -41,7 +41,7 @@ SEED    ?= 1
 MINUTES ?= 30
 
 soak: ## SEED=1 MINUTES=30: power cuts, failing disks, killed writers, random operations and orders
-	$(call repeat,"--lib -- crash_tests --skip fuzz --skip canaries" "--test killed --test processes --test hostile_files")
+	$(call repeat,"--lib -- crash_tests --skip fuzz --skip canaries" "--lib -- kernels" "--test killed --test processes --test hostile_files")
 
 fuzz: ## SEED=1 MINUTES=30: strange bytes behind right checksums, in every kind of file
 	$(call repeat,"--lib -- crash_tests::fuzz")

@@ -15,7 +15,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Numbers, batch, config, files, ids, open, rescore, source, upsert};
+use common::{
+    Numbers, batch, components, config, exclude, files, ids, open, rescore, source, upsert,
+};
 use nearfield::{
     Collection, Effort, Error, IdType, LoadOptions, Metric, Mode, Progress, SearchRequest, Vectors,
 };
@@ -95,8 +97,13 @@ fn sample(name: &'static str, id_type: IdType, rows: u64) -> Sample {
     let collection = Collection::create(&path, config).unwrap();
     let mut older = vec![read()];
     upsert(&collection, 0, rows);
+    exclude(&collection);
     collection.optimize(&Progress::new()).unwrap();
     older.push(read());
+    let queries = components(10, DIM, 5);
+    let queries = Vectors::from_f32(DIM, &queries).unwrap();
+    collection.calibrate(&queries, &Progress::new()).unwrap();
+    collection.add_exclusions("user:44:seen", &ids(id_type, 2, 9), None).unwrap();
     upsert(&collection, 3, 20);
     older.push(read());
     rescore(&collection, 20, 30).unwrap();
@@ -125,9 +132,11 @@ fn ask(path: &Path, id_type: IdType, rows: u64) -> nearfield::Result<Answers> {
     let queries = Vectors::from_f32(DIM, &query)?;
     let mut answers =
         Answers { len: reader.len(), ids: Vec::new(), scores: Vec::new(), points: Vec::new() };
-    for effort in [Effort::Ef(64), Effort::Exact] {
+    let sets = ["user:42:seen", "user:43:seen", "user:44:seen"];
+    for (effort, sets) in [(Effort::Recall(0.9), &sets[..0]), (Effort::Exact, &sets)] {
         let mut request = SearchRequest::new(10);
         request.effort = effort;
+        request.exclude_sets = sets.iter().map(|set| (*set).to_owned()).collect();
         request.with_attributes = vec!["tag".to_owned(), "flair".to_owned(), "title".to_owned()];
         let found = reader.search(&queries, &request)?;
         for place in 0..found.counts[0] {
@@ -328,6 +337,10 @@ fn t6_any_bytes_are_safe_to_open() {
             *counts.entry(kind).or_default() += count;
         }
     }
+    let kinds =
+        ["CURRENT", "MANIFEST", "wal", "segments", "tombstones", "attributes", "exclusions"];
+    let seen = |kind: &&str| counts.keys().any(|seen| seen.starts_with(kind));
+    assert!(kinds.iter().all(seen), "{counts:?}");
     let all: usize = counts.values().sum();
     let _ = writeln!(std::io::stderr(), "T6: {all} damaged files: {counts:?}");
     assert!(all >= 40_000, "{counts:?}");

@@ -15,6 +15,8 @@ pub(crate) mod simsimd;
 pub(crate) mod x86_64;
 
 #[cfg(test)]
+mod exact_tests;
+#[cfg(test)]
 mod tests;
 
 use std::sync::OnceLock;

@@ -1,14 +1,17 @@
-//! Every kernel of every instruction set against the scalar oracle.
+//! T8: every kernel of every instruction set against the scalar oracle; the exact ones are in
+//! `exact_tests`.
+
+use std::io::Write;
 
 use super::candidate::{Asked, Candidate, Hop, Records, Scoring};
 use super::scalar::{Scalar, sum};
 use super::{BLOCK, Block, Isa, Kernel, planes};
 
 /// A small deterministic generator (splitmix64).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut x = self.0;
         x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -66,6 +69,18 @@ fn all_cases<K: Kernel>(seed: u64) {
             cases += 4 * 8;
         }
     }
+    report(&format!("{cases} sums of codes"));
+}
+
+/// What random choices begin with: `NEARFIELD_TEST_SEED`, else 7.
+pub(super) fn seed() -> u64 {
+    std::env::var("NEARFIELD_TEST_SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(7)
+}
+
+/// Says what was tested, past the capture of the test runner.
+pub(super) fn report(what: &str) {
+    let test = std::thread::current().name().unwrap_or_default().to_owned();
+    let _ = writeln!(std::io::stderr(), "T8: {what} in {test}");
 }
 
 /// Members of random sets, of lists of every length that end anywhere.
@@ -140,7 +155,7 @@ macro_rules! against_the_oracle {
         #[test]
         fn $test() {
             if $isa.is_available() {
-                all_cases::<$kernel>(7);
+                all_cases::<$kernel>(seed());
             } else {
                 assert!(std::env::var_os("NEARFIELD_TEST_EVERY_ISA").is_none(), "no {}", $isa.name());
                 eprintln!("skipped: this machine has no {}", $isa.name());
@@ -170,44 +185,6 @@ fn oracle_by_hand() {
     code[63] = 0b11_00_00_00;
     // Component 0 is 1, component 64 is 3, component 63 + 3 * 64 is 3.
     assert_eq!(sum::<2>(&code, &query), 5 - 21 + 300);
-}
-
-#[test]
-fn exact_similarities_agree_with_plain_sums() {
-    use super::exact::Query;
-    use crate::metric::Metric;
-    use crate::originals::Originals;
-    use crate::types::Dtype;
-    use half::f16;
-
-    let mut random = Random(3);
-    for dim in (1..=40).chain([63, 384, 1023, 1024, 1025, 2100]) {
-        let value = |random: &mut Random| (random.next() % 255) as f32 - 127.0;
-        let query: Vec<f32> = (0..dim).map(|_| value(&mut random)).collect();
-        let row: Vec<f32> = (0..dim).map(|_| value(&mut random).max(1.0)).collect();
-        let dot: f64 = query.iter().zip(&row).map(|(q, x)| f64::from(q * x)).sum();
-        let norm = |v: &[f32]| v.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt();
-        let distance: f64 = query.iter().zip(&row).map(|(q, x)| f64::from((q - x) * (q - x))).sum();
-        for dtype in Dtype::ALL {
-            let bytes: Vec<u8> = row
-                .iter()
-                .flat_map(|x| match dtype {
-                    Dtype::F32 => x.to_le_bytes().to_vec(),
-                    Dtype::F16 => f16::from_f32(*x).to_le_bytes().to_vec(),
-                    Dtype::U8 | Dtype::I8 => vec![*x as u8],
-                })
-                .collect();
-            let rows = Originals::new(*dtype, dim, &bytes);
-            let similarity = |metric| Query::new(metric, &query).similarity(&rows, 0);
-            // Integers this small are exact in every type: so are their sums.
-            assert_eq!(similarity(Metric::InnerProduct).to_bits(), dot.to_bits(), "{dtype} {dim}");
-            let l2 = similarity(Metric::L2);
-            assert_eq!(l2.to_bits(), (0.0 - distance).to_bits(), "{dtype} {dim}");
-            let norms = norm(&query) * norm(&row);
-            let cosine = if norms > 0.0 { dot / norms } else { 0.0 };
-            assert!((similarity(Metric::Cosine) - cosine).abs() < 1e-12, "{dtype} {dim}");
-        }
-    }
 }
 
 #[test]

@@ -8,11 +8,11 @@
 //!  record  := head payload zeros                 to a multiple of 8 bytes
 //!
 //!  head:   0        4      8         16       20            24   28         32
-//!          | length | kind | durable | before | payload crc | 0  | head crc |
+//!          | length | kind | durable | before | payload crc | tag | chain |
 //! ```
 //!
-//! `before` is the head crc of the record before (of the first: the crc of the file's header), so
-//! that the records form a chain. `durable` is a length of this file that had been synced when the
+//! `chain` is a checksum of the head and of the file's salt, `tag` a part of that salt. `before` is
+//! the chain of the record before (of the first: the crc of the file's head). `durable` is a length of this file that had been synced when the
 //! record was written: bytes below it can't be a torn tail.
 //!
 //! A file is named by the manifest before its first record. The manifest also keeps a *mark*, a

@@ -28,7 +28,7 @@ impl fmt::Debug for NodeId {
 pub(super) struct Blob {
     pub(super) bytes: Vec<u8>,
     pub(super) mapped: OnceLock<Bytes>,
-    pub(super) sum: OnceLock<u32>,
+    pub(super) sum: OnceLock<u64>,
 }
 
 pub(super) type Content = Arc<Blob>;
