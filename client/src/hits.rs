@@ -21,6 +21,8 @@ pub struct Hits {
     pub attributes: Vec<v1::Column>,
     /// The vectors one after the other, if they were asked for.
     pub vectors: Vec<f32>,
+    /// How the query was answered, if that was asked for: one entry, else none.
+    pub explain: Vec<v1::Explain>,
 }
 
 /// One hit.
@@ -65,6 +67,7 @@ impl Hits {
             distances: message.distances,
             attributes: message.attributes.unwrap_or_default().columns,
             vectors: floats(&message.vectors_f32_le),
+            explain: message.explain,
         };
         let lengths = [hits.scores.len(), hits.similarities.len(), hits.distances.len()];
         if lengths.iter().any(|length| *length != hits.ids.len()) {
@@ -81,7 +84,7 @@ impl Hits {
         }
         let width = self.vectors.len() / all.max(1);
         let mut at = 0;
-        let cut = counts.iter().map(|count| {
+        let cut = counts.iter().enumerate().map(|(query, count)| {
             let part = at..at + *count as usize;
             at = part.end;
             let vectors = part.start * width..part.end * width;
@@ -95,6 +98,7 @@ impl Hits {
                 distances: self.distances[part.clone()].to_vec(),
                 attributes: self.attributes.iter().map(|c| rows_of(c, &part)).collect(),
                 vectors: self.vectors[vectors].to_vec(),
+                explain: self.explain.get(query).cloned().into_iter().collect(),
             }
         });
         Ok(cut.collect())

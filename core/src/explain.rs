@@ -144,6 +144,9 @@ pub struct SegmentExplain {
     pub why: String,
     /// The way that finished the job where the first one could not fill the list.
     pub fallback: Option<PlanKind>,
+    /// With decay or boosts: whether nothing that was not looked at can be among the best by final
+    /// scores, as far as codes tell. `false` where a walk found too little to prove that.
+    pub stable: Option<bool>,
     /// What was done.
     pub counters: SearchCounters,
     /// What it took.
@@ -159,6 +162,9 @@ pub struct Explain {
     pub why: String,
     /// The last way that any segment fell back to.
     pub fallback: Option<PlanKind>,
+    /// With decay or boosts: whether it was proven of every segment, see
+    /// [`SegmentExplain::stable`].
+    pub stable: Option<bool>,
     /// Who can be a result.
     pub eligible: Eligibility,
     /// What was done in all segments, and while their lists were merged.

@@ -8,6 +8,7 @@ use pyo3::types::PyDict;
 pub fn query<'py>(py: Python<'py>, told: &Explain) -> PyResult<Bound<'py, PyDict>> {
     let out = PyDict::new(py);
     way(&out, told.plan, &told.why, told.fallback)?;
+    out.set_item("stable", told.stable)?;
     numbers(&out, &told.eligible, &told.counters)?;
     out.set_item("microseconds", microseconds(py, &told.stages)?)?;
     let segments = told.segments.iter().map(|of| segment(py, of));
@@ -23,6 +24,7 @@ fn segment<'py>(py: Python<'py>, told: &SegmentExplain) -> PyResult<Bound<'py, P
         out.set_item("interest", interest)?;
     }
     way(&out, told.plan, &told.why, told.fallback)?;
+    out.set_item("stable", told.stable)?;
     numbers(&out, &told.eligible, &told.counters)?;
     out.set_item("microseconds", microseconds(py, &told.stages)?)?;
     Ok(out)

@@ -231,7 +231,6 @@ def test_errors_are_those_of_the_package(posts: nfc.RemoteCollection, client: nf
         (nf.AlreadyExistsError, "posts", lambda: client.create("posts", dim=2)),
         (nf.InvalidArgumentError, "metric", lambda: client.create("x", dim=2, metric="far")),
         (nfc.NotServedError, "scan", lambda: posts.scan()),
-        (nfc.NotServedError, "explain", lambda: posts.search([0.0, 0.0], explain=True)),
     ]:
         with pytest.raises(kind, match=words) as caught:
             call()
@@ -239,6 +238,21 @@ def test_errors_are_those_of_the_package(posts: nfc.RemoteCollection, client: nf
     with pytest.raises(TypeError, match="options of search"):
         posts.search_ids(["a"], colour="red")  # type: ignore[call-arg]
     assert len(posts) == 3
+
+
+def test_a_search_says_the_same_of_itself(
+    posts: nfc.RemoteCollection, typed: nf.Collection
+) -> None:
+    def told(of: nf.Collection, **options: Any) -> Any:
+        told = of.search(VECTORS[:2], explain=True, **options).explain
+        for way in [*told, *(segment for query in told for segment in query["segments"])]:
+            assert way.pop("microseconds")["total"] > 0
+        return told
+
+    boosts = [nf.Boost("score", weight=5.0)]
+    for options in ({"k": 2}, {"where": "score > 0", "exclude": ["a"]}, {"boosts": boosts}):
+        assert told(posts, **options) == told(typed, **options)
+    assert posts.search(VECTORS[0], where="score > 0").explain is None
 
 
 def test_servers_keep_collections(client: nfc.Client, posts: nfc.RemoteCollection) -> None:

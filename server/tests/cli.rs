@@ -25,6 +25,7 @@ fn every_command_has_help_with_an_example() {
         "get",
         "update",
         "delete",
+        "add-column",
         "exclude",
         "alias",
         "join",
@@ -37,6 +38,8 @@ fn every_command_has_help_with_an_example() {
         "bench",
         "demo",
         "serve",
+        "config",
+        "completions",
     ] {
         let help = works(&[command, "--help"]);
         assert!(help.contains(&format!("Example:\n  nearfield {command}")), "{help}");
@@ -139,6 +142,34 @@ fn search_from_points_but_for_what_was_seen() {
     assert_eq!(ids(&json(&["search", live, "--like", "east", "-k", "1"])), ["near"]);
     fails(&["alias", live, &dir.text("nothing")], 1, &["not a nearfield collection"]);
     fails(&["alias", &path, live], 1, &["already exists"]);
+}
+
+#[test]
+fn a_column_is_added_null_at_first() {
+    let (_dir, path) = loaded();
+    let added = json(&["add-column", &path, "language", "keyword"]);
+    assert_eq!((&added["column"], &added["type"]), (&"language".into(), &"keyword".into()));
+    json(&["update", &path, "near", "--set", "language=en"]);
+    let of = |filter| ids_of(&["search", &path, "--vector", "1,0", "--where", filter]);
+    assert_eq!(of("language = 'en'"), ["near"]);
+    assert_eq!(of("language IS NULL"), ["east", "far", "north"]);
+    fails(&["add-column", &path, "language", "i64"], 1, &["language"]);
+    fails(&["add-column", &path, "other", "string"], 2, &["keyword", "timestamp"]);
+}
+
+fn ids_of(arguments: &[&str]) -> Vec<String> {
+    ids(&json(arguments)).into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn shells_complete_every_command() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = works(&["completions", shell]);
+        for command in ["search", "add-column", "knn", "vector-file"] {
+            assert_eq!(script.contains(command), command != "knn", "{command} in that of {shell}");
+        }
+    }
+    fails(&["completions", "csh"], 2, &["bash"]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use rayon::prelude::*;
 
-use super::plan::{Narrowed, Plan};
+use super::plan::{Moment, Narrowed, Plan};
 use super::search::{Answered, answers_to, collect};
 use super::{Place, Shared, View, pool};
 use crate::config::SearchRequest;
@@ -21,21 +21,22 @@ pub(super) fn search(
     left_out: &[Vec<Place>],
     request: &SearchRequest,
 ) -> Result<SearchResults> {
+    let at = Moment::of(view, request);
     if request.per_query.is_empty() && left_out.is_empty() {
-        let plan = Plan::new(view, request, &Narrowed::of(request), &shared.filters)?;
+        let plan = Plan::new(view, request, &Narrowed::of(request), &shared.filters, at)?;
         let found = answered_alike(&plan, vectors)?;
         return collect(&plan, found);
     }
-    let found = answered(shared, view, vectors, left_out, request)?;
+    let found = answered(shared, (view, at), vectors, left_out, request)?;
     // What is laid out doesn't depend on who was eligible.
     let nobody = Narrowed { filter: None, exclude: None, exclude_sets: &[] };
-    collect(&Plan::new(view, request, &nobody, &shared.filters)?, found)
+    collect(&Plan::new(view, request, &nobody, &shared.filters, at)?, found)
 }
 
 /// The hits of each of these queries, see [`search`].
 pub(super) fn answered(
     shared: &Shared,
-    view: &View,
+    (view, at): (&View, Moment),
     vectors: &[f32],
     left_out: &[Vec<Place>],
     request: &SearchRequest,
@@ -43,7 +44,7 @@ pub(super) fn answered(
     let filters = &shared.filters;
     let threads = request.threads.unwrap_or(usize::MAX);
     if request.per_query.is_empty() && left_out.is_empty() {
-        let plan = Plan::new(view, request, &Narrowed::of(request), filters)?;
+        let plan = Plan::new(view, request, &Narrowed::of(request), filters, at)?;
         return answered_alike(&plan, vectors);
     }
     let dim = view.config.dim;
@@ -55,14 +56,14 @@ pub(super) fn answered(
     }
     let groups = groups(request, queries);
     let answer = |(narrowed, rows): &(Narrowed<'_>, Vec<usize>)| {
-        let plan = Plan::new(view, request, narrowed, filters)?;
+        let plan = Plan::new(view, request, narrowed, filters, at)?;
         answer_group(&plan, rows, vectors, left_out)
     };
     let answers: Result<Vec<Vec<(usize, Answered)>>> = if threads == 1 {
         groups.iter().map(answer).collect()
     } else {
         let task = groups.len().div_ceil(threads.max(1)).max(1);
-        pool()?.install(|| groups.par_iter().with_min_len(task).map(answer).collect())
+        pool::run(pool()?, || groups.par_iter().with_min_len(task).map(answer).collect())
     };
     let mut found: Vec<Answered> = Vec::new();
     found.resize_with(queries, Answered::default);

@@ -345,7 +345,7 @@ fn tier(rows: usize) -> u32 {
 
 /// The last row of every id; sorted in the pool where that is worth it.
 pub(super) fn keep_last(rows: Rows) -> Result<Kept> {
-    if rows.is_small() { Ok(rows.keep_last()) } else { Ok(pool()?.install(|| rows.keep_last())) }
+    if rows.is_small() { Ok(rows.keep_last()) } else { Ok(pool::run(pool()?, || rows.keep_last())) }
 }
 
 /// The points alive in these segments, in order, with the values that they have now.

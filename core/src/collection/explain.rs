@@ -61,6 +61,9 @@ impl Took {
             (explain.plan, explain.why) = (segment.plan, segment.why.clone());
         }
         explain.fallback = explain.segments.iter().rev().find_map(|segment| segment.fallback);
+        explain.stable = explain
+            .stable
+            .and(Some(explain.segments.iter().all(|segment| segment.stable != Some(false))));
         Some(explain)
     }
 }
@@ -80,6 +83,7 @@ fn begin(plan: &Plan<'_>) -> Option<Explain> {
         plan: PlanKind::Nothing,
         why,
         fallback: None,
+        stable: (plan.request.decay.is_some() || !plan.request.boosts.is_empty()).then_some(true),
         eligible,
         counters: SearchCounters::default(),
         stages,
@@ -114,6 +118,7 @@ impl SegmentPlan<'_> {
             plan: trace.plan,
             why: trace.why,
             fallback: trace.fallback,
+            stable: (!self.scorer.is_plain()).then_some(trace.stable),
             counters,
             stages: trace.stages,
         }

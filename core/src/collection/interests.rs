@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use super::explain::Took;
-use super::plan::{Narrowed, Plan, checked_queries};
+use super::plan::{Moment, Narrowed, Plan, checked_queries};
 use super::search::{Answered, answers_to, collect};
-use super::{Collection, Place};
+use super::{Collection, Place, pool};
 use crate::config::{Effort, Interests, SearchRequest};
 use crate::error::{Error, Result};
 use crate::explain::Stage;
@@ -51,7 +51,8 @@ impl Collection {
                 return Err(Error::invalid("per_query", expected, more.len().to_string(), ""));
             }
         };
-        let plan = Plan::new(&view, request, &narrowed, &self.shared.filters)?;
+        let at = Moment::of(&view, request);
+        let plan = Plan::new(&view, request, &narrowed, &self.shared.filters, at)?;
         let found = answered(&plan, &asked, interests)?;
         collect(&plan, vec![found])
     }
@@ -195,7 +196,10 @@ impl Search<'_> {
             part.scorer.divide(self.weights[interest]);
         }
         let vector = &self.vectors[interest * dim..(interest + 1) * dim];
-        let found = answers_to(&plan, vector, if request.effort == Effort::Exact { 2 } else { 1 })?;
+        // A thread of the pool would take up the lists of other users while it waits for a scan.
+        let alone = request.threads == Some(1) || pool()?.current_thread_index().is_some();
+        let scans = request.effort == Effort::Exact && !alone;
+        let found = answers_to(&plan, vector, if scans { 2 } else { 1 })?;
         Ok(found.into_iter().next().unwrap_or_default())
     }
 

@@ -69,6 +69,21 @@ pub(super) struct Plan<'a> {
     pub(super) prepared: Duration,
 }
 
+/// When a request was made and when it is to be given up: once for all of its queries.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    now_us: i64,
+    deadline: Option<Instant>,
+}
+
+impl Moment {
+    /// The request is made now.
+    pub(super) fn of(view: &View, request: &SearchRequest) -> Self {
+        let deadline = request.timeout.and_then(|time| Instant::now().checked_add(time));
+        Self { now_us: clock_us().max(view.manifest.latest_us), deadline }
+    }
+}
+
 /// Who is eligible for some queries.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Narrowed<'a> {
@@ -105,6 +120,7 @@ impl<'a> Plan<'a> {
         request: &'a SearchRequest,
         narrowed: &Narrowed<'a>,
         filters: &'a Filters,
+        Moment { now_us, deadline }: Moment,
     ) -> Result<Self> {
         let start = request.explain.then(Instant::now);
         request.validate()?;
@@ -115,7 +131,6 @@ impl<'a> Plan<'a> {
         let columns: Result<Vec<_>> = request.with_attributes.iter().map(column).collect();
         let group =
             request.cap.as_ref().map(|cap| groupable(&view.config, &cap.group_by)).transpose()?;
-        let now_us = clock_us().max(view.manifest.latest_us);
         let scoring = Scoring::new(view, request, now_us)?;
         let filter = narrowed.filter;
         let filter = filter.map(|text| filters.filter(text, &view.config, now_us)).transpose()?;
@@ -163,7 +178,6 @@ impl<'a> Plan<'a> {
                 })
             })
             .collect();
-        let deadline = request.timeout.and_then(|time| Instant::now().checked_add(time));
         let left_out = left_out.filter(|_| later).map(Arc::new);
         let (segments, columns) = (segments?, columns?);
         let prepared = start.map_or(Duration::ZERO, |start| start.elapsed());

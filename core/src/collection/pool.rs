@@ -66,6 +66,16 @@ pub(super) fn stand_back() {
     let _ = rustix::process::nice(BACK);
 }
 
+/// Runs `work` on the threads of a pool. A thread of another pool waits for it and takes up nothing
+/// else meanwhile: what it took up could wait for what its call holds.
+pub(super) fn run<T: Send>(pool: &ThreadPool, work: impl FnOnce() -> T + Send) -> T {
+    if rayon::current_thread_index().is_none() || pool.current_thread_index().is_some() {
+        return pool.install(work);
+    }
+    let waited = std::thread::scope(|scope| scope.spawn(|| pool.install(work)).join());
+    waited.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 fn of_process(
     slot: &Slot,
     name: &'static str,

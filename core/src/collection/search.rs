@@ -20,8 +20,14 @@ use crate::types::{IdType, Ids, K_MAX, PointId, Vectors};
 
 /// Rows that one task of a parallel scan compares.
 const SCAN_ROWS: u32 = 8_192;
+/// Components that are compared before the time is looked at.
+const SCAN_COMPONENTS: usize = 8 << 20;
+
+/// What searches of a thread reuse: buffers, queries as they are compared exactly.
+type Buffers = (WalkScratch, Vec<exact::Query>);
+
 thread_local! {
-    static SCRATCH: RefCell<(WalkScratch, Vec<exact::Query>)> = RefCell::default();
+    static SCRATCH: RefCell<Buffers> = RefCell::default();
 }
 
 /// Queries of a batch that a thread answers together: at least, at most.
@@ -84,7 +90,7 @@ fn answers_by_many(
         }
     };
     let done: Result<Vec<Vec<_>>> =
-        pool.install(|| (0..threads).into_par_iter().with_max_len(1).map(work).collect());
+        pool::run(pool, || (0..threads).into_par_iter().with_max_len(1).map(work).collect());
     let mut done: Vec<_> = done?.into_iter().flatten().collect();
     done.sort_unstable_by_key(|(at, _)| *at);
     Ok(done.into_iter().flat_map(|(_, answers)| answers).collect())
@@ -92,26 +98,37 @@ fn answers_by_many(
 
 /// Answers these queries; `parallel` lets a scan use the pool.
 fn answers(plan: &Plan<'_>, vectors: &[f32], parallel: bool) -> Result<Vec<Answered>> {
-    let dim = plan.view.config.dim;
-    SCRATCH.with_borrow_mut(|(scratch, exact)| {
-        scratch.stop(plan.stop().as_ref());
-        let mut all = Vec::with_capacity(vectors.len() / dim);
-        // What is to be told of a query is seen while it is alone.
-        let together = if plan.request.explain { 1 } else { TOGETHER };
-        for vectors in vectors.chunks(together * dim) {
-            plan.check_time()?;
-            let count = vectors.len() / dim;
-            if exact.len() < count {
-                exact.resize_with(count, exact::Query::default);
-            }
-            for (exact, vector) in exact.iter_mut().zip(vectors.chunks_exact(dim)) {
-                exact.prepare(plan.view.config.metric, vector);
-            }
-            let asked: Vec<Asked<'_>> = vectors.chunks_exact(dim).zip(&*exact).collect();
-            all.extend(answer(plan, &asked, parallel, scratch)?);
-        }
-        Ok(all)
+    SCRATCH.with(|buffers| match buffers.try_borrow_mut() {
+        Ok(mut buffers) => answers_with(&mut buffers, plan, vectors, parallel),
+        // A thread of the pool that waits for others takes up another search meanwhile.
+        Err(_) => answers_with(&mut Buffers::default(), plan, vectors, parallel),
     })
+}
+
+fn answers_with(
+    (scratch, exact): &mut Buffers,
+    plan: &Plan<'_>,
+    vectors: &[f32],
+    parallel: bool,
+) -> Result<Vec<Answered>> {
+    let dim = plan.view.config.dim;
+    scratch.stop(plan.stop().as_ref());
+    let mut all = Vec::with_capacity(vectors.len() / dim);
+    // What is to be told of a query is seen while it is alone.
+    let together = if plan.request.explain { 1 } else { TOGETHER };
+    for vectors in vectors.chunks(together * dim) {
+        plan.check_time()?;
+        let count = vectors.len() / dim;
+        if exact.len() < count {
+            exact.resize_with(count, exact::Query::default);
+        }
+        for (exact, vector) in exact.iter_mut().zip(vectors.chunks_exact(dim)) {
+            exact.prepare(plan.view.config.metric, vector);
+        }
+        let asked: Vec<Asked<'_>> = vectors.chunks_exact(dim).zip(&*exact).collect();
+        all.extend(answer(plan, &asked, parallel, scratch)?);
+    }
+    Ok(all)
 }
 
 /// Answers a few queries together.
@@ -247,12 +264,13 @@ impl SegmentSearch<'_> {
     ) -> Result<(Vec<Hit>, u64)> {
         let segment = &self.handle.segment;
         let (rows, count) = (segment.originals(), segment.rows());
+        let step = SCAN_ROWS.min((SCAN_COMPONENTS / self.plan.view.config.dim) as u32);
         let range = |slots: std::ops::Range<u32>| {
             let mut top = Top::new(k, self.part.ids);
             let mut compared = 0;
-            for start in slots.clone().step_by(SCAN_ROWS as usize) {
+            for start in slots.clone().step_by(step as usize) {
                 self.plan.check_time()?;
-                let part = start..start.saturating_add(SCAN_ROWS).min(slots.end);
+                let part = start..start.saturating_add(step).min(slots.end);
                 compared += scan(exact, &rows, part, eligible, &self.part.scorer, &mut top);
             }
             Ok((top.finish(), compared))
@@ -260,7 +278,7 @@ impl SegmentSearch<'_> {
         if !self.parallel || count <= SCAN_ROWS {
             return range(0..count);
         }
-        let parts: Result<Vec<(Vec<Hit>, u64)>> = pool()?.install(|| {
+        let parts: Result<Vec<(Vec<Hit>, u64)>> = pool::run(pool()?, || {
             (0..count.div_ceil(SCAN_ROWS))
                 .into_par_iter()
                 .map(|i| range(i * SCAN_ROWS..((i + 1) * SCAN_ROWS).min(count)))

@@ -17,7 +17,7 @@ use super::way::{Choice, Target};
 use crate::codes::Query;
 use crate::explain::{PlanKind, Stage};
 use crate::graph::IndexView;
-use crate::graph::filtered::Wanted;
+use crate::graph::filtered::{Judge, Wanted};
 use crate::graph::hop::{Lane, Scratch};
 use crate::graph::refine::Depth;
 use crate::graph::search::Walk;
@@ -47,6 +47,24 @@ pub(crate) struct Ranking<'a> {
     pub(crate) band: &'a dyn Fn() -> Band<'a>,
 }
 
+/// Judges by similarity how far to go, and by final scores what to keep: of a group, less similar
+/// ones may come first in the end.
+struct Both<'j> {
+    near: &'j mut dyn Judge,
+    ranked: &'j mut dyn Judge,
+}
+
+impl Judge for Both<'_> {
+    fn take(&mut self, walk: &Walk<'_>, found: &[Candidate]) {
+        self.near.take(walk, found);
+        self.ranked.take(walk, found);
+    }
+
+    fn last(&mut self) -> f32 {
+        self.near.last()
+    }
+}
+
 impl Ranking<'_> {
     /// The best, best first.
     pub(crate) fn run(
@@ -64,10 +82,12 @@ impl Ranking<'_> {
         let regions_scored = choice.map_or(0, |_| regions.len() as u64);
         if let Some((target, Choice::Walk { peeks })) = choice {
             let wanted = target.wanted(peeks, regions);
-            if let Some(mut ranked) = self.near(&walk, query, (target, wanted), (slots, scratch)) {
+            let near = self.near(&walk, query, (target, wanted), (slots, scratch));
+            if let Some((mut ranked, stable)) = near {
                 let hits = self.finish(&walk, (query, exact), &mut ranked, (scratch, trace));
                 if hits.len() >= k {
                     scratch.counters.regions_scored += regions_scored;
+                    trace.proved(stable);
                     return (hits, scratch.counters);
                 }
                 // Who was passed over by the cap is found again.
@@ -89,32 +109,39 @@ impl Ranking<'_> {
         (hits, scratch.counters)
     }
 
-    /// The best of what is near, and of the band. `None` where it costs less to score all.
+    /// The best of what is near, and of the band, and whether they are the best of all as far as is
+    /// known. `None` where it costs less to score all.
     fn near(
         &self,
         walk: &Walk<'_>,
         query: &Query,
         (target, wanted): (Target<'_>, Wanted<'_>),
         (slots, scratch): (&mut Vec<u32>, &mut Scratch),
-    ) -> Option<Ranked<'_>> {
-        let mut walked = |near: &mut Ranked<'_>| {
+    ) -> Option<(Ranked<'_>, bool)> {
+        let mut walked = |near: &mut dyn Judge| {
             walk.search_for(query, target.beam, wanted, (near, &mut *scratch))
         };
+        let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
         if self.order.scorer.is_plain() {
-            let mut near = Ranked::new(self.order, self.eligible, self.keep());
-            return walked(&mut near).then_some(near);
+            return walked(&mut ranked).then_some((ranked, true));
         }
         // By similarity first: it is what the graph knows.
         let plain = Scorer::default();
         let order = Order { scorer: &plain, ..self.order };
         let mut near = Ranked::new(order, self.eligible, self.keep().max(2 * target.effort));
-        if !walked(&mut near) {
+        let enough = if self.order.groups.is_some() {
+            walked(&mut Both { near: &mut near, ranked: &mut ranked })
+        } else {
+            walked(&mut near)
+        };
+        if !enough {
             return None;
         }
         let near = near.finish();
         let known = self.order.k.max((target.effort as f64 * KNOWN) as usize);
+        // Where fewer were found, it is not known how near the rest is.
+        let stable = near.len() >= known;
         let known = f64::from(near.get(known.min(near.len()).checked_sub(1)?)?.score());
-        let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
         ranked.take_slots(&near);
         let mut band = (self.band)();
         let (mut count, mut most) = (SOME, target.count / 4);
@@ -129,13 +156,19 @@ impl Ranking<'_> {
             ranked.at_most(band.unseen());
             count *= 2;
         }
-        Some(ranked)
+        Some((ranked, stable))
     }
 
     /// Candidates kept.
     fn keep(&self) -> usize {
-        // By codes, many of a group may stand before others.
-        if self.order.groups.is_some() { 2 * self.order.k + 64 } else { 3 * self.order.k / 2 + 40 }
+        let k = self.order.k;
+        match self.index.meta.layout().bits {
+            // A bit a component tells little.
+            1 => 8 * k + 64,
+            // By codes, many of a group may stand before others.
+            _ if self.order.groups.is_some() => 2 * k + 64,
+            _ => 3 * k / 2 + 40,
+        }
     }
 
     /// Refines, compares exactly what may be among the results, and cuts to the cap.

@@ -11,6 +11,8 @@ pub(crate) struct Trace {
     pub(crate) plan: PlanKind,
     pub(crate) why: String,
     pub(crate) fallback: Option<PlanKind>,
+    /// Of a search by final scores, whether nothing else can be among the best.
+    pub(crate) stable: bool,
     pub(crate) stages: Stages,
     /// When the stage at hand began.
     since: Instant,
@@ -23,6 +25,7 @@ impl Trace {
             plan: PlanKind::Nothing,
             why: String::new(),
             fallback: None,
+            stable: true,
             stages: Stages::default(),
             since: Instant::now(),
         }
@@ -42,6 +45,8 @@ pub(crate) trait Note {
     fn chose(&mut self, plan: PlanKind, why: impl FnOnce() -> String);
     /// Notes another way that was gone because the first did not fill the list.
     fn fell_back(&mut self, plan: PlanKind);
+    /// Notes whether nothing else can be among the best by final scores.
+    fn proved(&mut self, stable: bool);
     /// Notes the end of a stage.
     fn lap(&mut self, stage: Stage);
 }
@@ -56,6 +61,12 @@ impl Note for Option<Trace> {
     fn fell_back(&mut self, plan: PlanKind) {
         if let Some(trace) = self {
             trace.fallback = Some(plan);
+        }
+    }
+
+    fn proved(&mut self, stable: bool) {
+        if let Some(trace) = self {
+            trace.stable = stable;
         }
     }
 

@@ -70,7 +70,10 @@ def _is_list_of_ids(value: Any) -> bool:
         return value.ndim == 2
     if not isinstance(value, list | tuple):
         return False
-    return any(not isinstance(of, str | int | np.integer) for of in value[:1]) or None in value[:64]
+    some = value[:64]
+    return any(of is None for of in some) or any(
+        not isinstance(of, str | int | np.integer) for of in some[:1]
+    )
 
 
 def _is_list_of_names(value: Any) -> bool:

@@ -16,6 +16,11 @@ pub fn write(all: &[Explain], out: &Output) -> Result<()> {
         if let Some(fallback) = told.fallback {
             out.line(&format!("the list was not full; finished by {}", fallback.name()))?;
         }
+        if told.stable == Some(false) {
+            let unsure = "not proven that nothing else scores higher: search with more effort, or \
+                          --exact";
+            out.line(unsure)?;
+        }
         out.line(&format!("time: {}", times(&told.stages)))?;
         segments(&told.segments, out)?;
     }
@@ -82,6 +87,7 @@ fn segments(all: &[SegmentExplain], out: &Output) -> Result<()> {
 /// What is told of one query.
 pub fn to_json(told: &Explain) -> Value {
     let mut out = way(told.plan, &told.why, told.fallback);
+    out.insert("stable".into(), json!(told.stable));
     numbers(&mut out, &told.eligible, &told.counters);
     out.insert("microseconds".into(), microseconds(&told.stages));
     out.insert("segments".into(), told.segments.iter().map(segment).collect());
@@ -90,6 +96,7 @@ pub fn to_json(told: &Explain) -> Value {
 
 fn segment(told: &SegmentExplain) -> Value {
     let mut out = way(told.plan, &told.why, told.fallback);
+    out.insert("stable".into(), json!(told.stable));
     out.insert("name".into(), json!(told.name));
     out.insert("rows".into(), json!(told.rows));
     if let Some(interest) = told.interest {

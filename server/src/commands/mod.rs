@@ -1,10 +1,12 @@
 //! The command line: one file a command. A command reads its flags, calls the library and hands
 //! what it got to [`Output`].
 
+mod add_column;
 mod alias;
 mod args;
 mod bench;
 mod calibrate;
+mod completions;
 mod conditions;
 mod create;
 mod delete;
@@ -65,6 +67,7 @@ enum Command {
     Get(get::Args),
     Update(update::Args),
     Delete(delete::Args),
+    AddColumn(add_column::Args),
     Exclude(exclude::Args),
     Optimize(optimize::Args),
     Calibrate(calibrate::Args),
@@ -79,6 +82,7 @@ enum Command {
     Demo(demo::Args),
     Serve(Box<serve::Args>),
     Config(serve::config::ConfigArgs),
+    Completions(completions::Args),
 }
 
 /// Runs the command that the process was started with.
@@ -134,6 +138,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<()> {
         Command::Get(args) => get::run(args, &out),
         Command::Update(args) => update::run(args, &out),
         Command::Delete(args) => delete::run(args, &out),
+        Command::AddColumn(args) => add_column::run(args, &out),
         Command::Exclude(args) => exclude::run(args, &out),
         Command::Optimize(args) => optimize::run(args, &out),
         Command::Calibrate(args) => calibrate::run(args, &out),
@@ -150,6 +155,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Result<()> {
         Command::Config(args) => {
             serve::config::run(args, serve::config::settings_of(matches), &out)
         }
+        Command::Completions(args) => completions::run(args, Cli::command()),
     }
 }
 

@@ -109,7 +109,7 @@ impl Backend {
         request.stop = Some(call.stop.clone());
         let narrowed = request.filter.is_some() || !request.exclude_sets.is_empty();
         // Some are asked how many points they could find.
-        request.explain =
+        request.explain |=
             narrowed && self.narrowed.fetch_add(1, Ordering::Relaxed).is_multiple_of(EXPLAIN_EVERY);
         Ok(request)
     }

@@ -100,6 +100,27 @@ async fn defaults_are_those_of_the_library() {
 }
 
 #[tokio::test]
+async fn a_search_says_how_it_was_answered_if_it_is_asked() {
+    let server = Server::start().await;
+    let filter = || Some("score > 1".into());
+    for (explain, count) in [(true, 1), (false, 0)] {
+        // Among so many the server asks some for itself.
+        for _ in 0..20 {
+            let options = SearchOptions { r#where: filter(), explain, ..Default::default() };
+            let found = server.search(asked(options)).await.expect("found");
+            assert_eq!(found.explain.len(), count);
+            for told in found.explain {
+                let way = told.way.expect("a way");
+                assert_eq!((way.plan.as_str(), way.points, way.cardinality), ("exact", 4, 2));
+                assert_eq!((way.skipped_by_filter, way.stable), (2, None));
+                assert_eq!(told.segments.len(), 1);
+                assert!(way.microseconds["total"] > 0.0);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_option_means_what_it_means_in_the_library() {
     let server = Server::start().await;
     let cases: [(SearchOptions, &[&str]); 6] = [

@@ -12,7 +12,7 @@ use super::intake::Part;
 use super::names::{Kind, Name};
 use super::order::{Order, reordered};
 use super::{Collection, JoinOptions};
-use crate::collection::plan::{Narrowed, Plan};
+use crate::collection::plan::{Moment, Narrowed, Plan};
 use crate::collection::search::Answered;
 use crate::collection::{View, batch, interests, pool};
 use crate::config::{Conditions, Interests, SearchRequest};
@@ -36,6 +36,8 @@ pub(super) struct Task<'a> {
     pub(super) options: &'a JoinOptions,
     pub(super) schema: &'a SchemaRef,
     pub(super) order: Option<&'a Order>,
+    /// When the join began: what depends on time is judged by it down to the last query.
+    pub(super) at: Moment,
 }
 
 /// The columns of results.
@@ -56,17 +58,17 @@ pub(super) fn schema(kind: Kind, id_type: IdType) -> SchemaRef {
 impl Collection {
     /// Searches what is asked in a part.
     pub(super) fn answer(&self, task: Task<'_>, mut part: Part) -> Result<Answer> {
-        let Task { view, options, schema, order } = task;
+        let Task { view, options, schema, order, at } = task;
         let found = if part.ends.is_empty() {
             let order = order.map(|order| order.of(&part.vectors));
             let conditions = std::mem::take(&mut part.conditions);
             let request = SearchRequest { per_query: conditions, ..options.request.clone() };
             match order {
-                Some(order) => self.in_order(view, request, &part, &order)?,
-                None => batch::answered(&self.shared, view, &part.vectors, &[], &request)?,
+                Some(order) => self.in_order((view, at), request, &part, &order)?,
+                None => batch::answered(&self.shared, (view, at), &part.vectors, &[], &request)?,
             }
         } else {
-            self.users(view, &options.request, &part)?
+            self.users((view, at), &options.request, &part)?
         };
         let batch = results(view, &part.names, &found, schema)?;
         Ok(Answer { batch, lists: part.names.len() as u64, rows: part.rows })
@@ -75,7 +77,7 @@ impl Collection {
     /// Searches in another order than that of the part; the lists are in that of the part.
     fn in_order(
         &self,
-        view: &View,
+        (view, at): (&View, Moment),
         mut request: SearchRequest,
         part: &Part,
         order: &[u32],
@@ -86,7 +88,7 @@ impl Collection {
             request.per_query = order.iter().map(of).collect();
         }
         let vectors = reordered(&part.vectors, view.config.dim, order);
-        let answers = batch::answered(&self.shared, view, &vectors, &[], &request)?;
+        let answers = batch::answered(&self.shared, (view, at), &vectors, &[], &request)?;
         let mut found = Vec::new();
         found.resize_with(order.len(), Answered::default);
         for (row, answer) in order.iter().zip(answers) {
@@ -96,7 +98,12 @@ impl Collection {
     }
 
     /// The lists of users, each of all of their interests.
-    fn users(&self, view: &View, request: &SearchRequest, part: &Part) -> Result<Vec<Answered>> {
+    fn users(
+        &self,
+        (view, at): (&View, Moment),
+        request: &SearchRequest,
+        part: &Part,
+    ) -> Result<Vec<Answered>> {
         let dim = view.config.dim;
         let nothing = Conditions::default();
         let list = |user: usize| {
@@ -105,7 +112,7 @@ impl Collection {
             let weights = part.weights.get(rows.clone()).unwrap_or_default().to_vec();
             let conditions = part.conditions.get(user).unwrap_or(&nothing);
             let narrowed = Narrowed::of_query(request, conditions);
-            let plan = Plan::new(view, request, &narrowed, &self.shared.filters)?;
+            let plan = Plan::new(view, request, &narrowed, &self.shared.filters, at)?;
             let vectors = &part.vectors[rows.start * dim..rows.end * dim];
             let interests = Interests { weights, quotas: Vec::new() };
             interests::answered(&plan, vectors, &interests).map_err(|error| match error {

@@ -16,7 +16,7 @@ use std::thread;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 
-use super::plan::{Narrowed, Plan};
+use super::plan::{Moment, Narrowed, Plan};
 use super::{Collection, lock};
 use crate::config::{Effort, Progress, SearchRequest};
 use crate::error::{Error, Result};
@@ -141,7 +141,9 @@ impl Collection {
         let view = self.view("knn_join")?;
         options.validate()?;
         // What is wrong with the request is told before a file is read.
-        Plan::new(&view, &options.request, &Narrowed::of(&options.request), &self.shared.filters)?;
+        let (request, filters) = (&options.request, &self.shared.filters);
+        let at = Moment::of(&view, request);
+        Plan::new(&view, request, &Narrowed::of(request), filters, at)?;
         let members = match &options.group {
             Some(group) => Some(intake::members(open(std::slice::from_ref(group))?, group)?),
             None => None,
@@ -162,7 +164,7 @@ impl Collection {
         };
         let mut written = false;
         let order = Order::new(&view);
-        let task = Task { view: &view, options, schema: &schema, order: order.as_ref() };
+        let task = Task { view: &view, options, schema: &schema, order: order.as_ref(), at };
         self.stream(task, intake, |answer| {
             written |= answer.lists > 0;
             if answer.lists > 0 {

@@ -13,7 +13,6 @@ from .._eligible import Narrowed
 from .._errors import InvalidArgumentError
 from .._request import K_MAX
 from . import _schema, _values
-from ._errors import NotServedError
 from ._results import RemoteResults, RemoteTable, points
 
 T = TypeVar("T")
@@ -288,11 +287,13 @@ class _Asked:
         k, effort, narrow, each, group_by, cap, bonus, columns, vectors, limits, space, explain = (
             arguments
         )
-        if explain:
-            raise NotServedError("explain: the service does not offer it")
         threads, floor, timeout_us = limits
         options = _OPTIONS(
-            k=_u32(k, "k"), with_vectors=vectors, exclude_sets=narrow[2], min_score=floor
+            k=_u32(k, "k"),
+            with_vectors=vectors,
+            exclude_sets=narrow[2],
+            min_score=floor,
+            explain=explain,
         )
         self.k: int = k
         # A least score decides how many there are, unless so many are asked for.

@@ -256,8 +256,8 @@ class RemoteResults:
         return out.reshape(-1)
 
     def explain(self) -> list[dict[str, Any]]:
-        """Return nothing: the service does not say."""
-        return []
+        """Return how each query was answered, if that was asked for."""
+        return [_explained(told) for hits in self._hits for told in hits.explain]
 
     def long(self) -> RemoteTable:
         """Return one row a hit."""
@@ -280,6 +280,45 @@ class RemoteResults:
             rows = vectors.reshape(-1, self._dim)[places]
             columns["vector"] = Column("FixedSizeList(non-null Float32)", rows)
         return RemoteTable(columns, len(places))
+
+
+_COUNTS = (
+    "points",
+    "cardinality",
+    "skipped_by_filter",
+    "skipped_by_exclusion",
+    "skipped_by_cap",
+    "hops",
+    "peeks",
+    "regions_scored",
+    "codes_scored",
+    "rows_refined",
+    "rows_rescored",
+)
+
+
+def _explained(message: Any) -> dict[str, Any]:
+    """Return how a query was answered, in the words of the embedded collection."""
+    segments = []
+    for segment in message.segments:
+        told: dict[str, Any] = {"name": segment.name, "rows": int(segment.rows)}
+        if segment.HasField("interest"):
+            told["interest"] = int(segment.interest)
+        segments.append({**told, **_way(segment.way)})
+    return {**_way(message.way), "segments": segments}
+
+
+def _way(message: Any) -> dict[str, Any]:
+    points = int(message.points)
+    return {
+        "plan": message.plan,
+        "why": message.why,
+        "fallback": message.fallback if message.HasField("fallback") else None,
+        "stable": message.stable if message.HasField("stable") else None,
+        **{name: int(getattr(message, name)) for name in _COUNTS},
+        "selectivity": message.cardinality / points if points else 0.0,
+        "microseconds": dict(message.microseconds),
+    }
 
 
 def points(

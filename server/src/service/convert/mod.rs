@@ -3,6 +3,7 @@
 
 mod attributes;
 mod config;
+mod explain;
 mod ids;
 mod results;
 mod search;
@@ -16,7 +17,7 @@ pub use attributes::record_batch;
 pub use config::{config, config_message};
 pub use ids::ids;
 pub use results::{counts, hits, points};
-pub use search::{Fields, conditions, examples, options};
+pub use search::{Fields, conditions, examples, is_explained, options};
 pub use vectors::{many, single};
 
 /// A time to live.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use nearfield::{Ids, Points, SearchResults};
 
 use super::attributes::columns_of;
+use super::explain::explain;
 use super::ids::ids_message;
 use super::search::Fields;
 use crate::v1;
@@ -15,8 +16,9 @@ pub fn counts(results: &SearchResults) -> Vec<u32> {
     results.counts.iter().map(|count| *count as u32).collect()
 }
 
-/// The hits of all queries, one query after the other, without the places that have none.
-pub fn hits(results: &SearchResults) -> v1::Hits {
+/// The hits of all queries, one query after the other, without the places that have none; `told`
+/// says whether how they were answered is to be said too.
+pub fn hits(results: &SearchResults, told: bool) -> v1::Hits {
     let rows = results.counts.iter().enumerate();
     let places: Vec<usize> = rows
         .flat_map(|(row, count)| row * results.k..row * results.k + (*count).min(results.k))
@@ -37,6 +39,7 @@ pub fn hits(results: &SearchResults) -> v1::Hits {
             let dim = vectors.len() / (results.queries * results.k).max(1);
             packed(places.iter().flat_map(|place| &vectors[place * dim..(place + 1) * dim]))
         }),
+        explain: results.explain.iter().filter(|_| told).map(explain).collect(),
     }
 }
 

@@ -52,6 +52,11 @@ impl Fields {
     }
 }
 
+/// Whether somebody asked how the search is answered.
+pub fn is_explained(message: Option<&v1::SearchOptions>) -> bool {
+    message.is_some_and(|options| options.explain)
+}
+
 /// The options of a search in a collection of this configuration.
 ///
 /// # Errors
@@ -82,6 +87,7 @@ pub fn options(
     request.timeout = message.timeout.map(|time| duration("timeout", time)).transpose()?;
     request.threads = message.threads.map(|threads| threads as usize);
     request.space = message.space.as_deref().map(str::parse).transpose()?;
+    request.explain = message.explain;
     request.validate()?;
     Ok(request)
 }
