@@ -246,7 +246,7 @@ def test_a_search_says_the_same_of_itself(
     def told(of: nf.Collection, **options: Any) -> Any:
         told = of.search(VECTORS[:2], explain=True, **options).explain
         for way in [*told, *(segment for query in told for segment in query["segments"])]:
-            assert way.pop("microseconds")["total"] > 0
+            assert way.pop("microseconds")["total"] >= 0
         return told
 
     boosts = [nf.Boost("score", weight=5.0)]

@@ -106,7 +106,7 @@ class SearchResult:
         ``plan`` names the way through the segment that has most to offer: ``graph``,
         ``filtered_graph``, ``codes``, ``exact`` or ``nothing``; ``why`` says why;
         ``fallback`` is the way that finished the job if the first could not fill the list;
-        ``stable``, with decay or boosts, whether it was proven that nothing else scores higher. Then
+        ``stable``, with decay or boosts, whether it is proven that nothing else scores higher. Then
         ``points`` alive, ``cardinality`` (how many of them can be results), ``selectivity`` (their
         share), ``skipped_by_filter``, ``skipped_by_exclusion``, ``skipped_by_cap``; what was done:
         ``hops``, ``peeks``, ``regions_scored``, ``codes_scored``, ``rows_refined``,
