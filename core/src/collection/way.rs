@@ -98,6 +98,7 @@ impl<'a> SegmentSearch<'a> {
             Effort::Ef(ef) => ef.max(k),
             Effort::Recall(recall) => curve.effort(k, recall),
         };
+        let effort = self.beside_the_dead(effort);
         let regions = self.handle.segment.regions()?;
         Some(Target {
             nodes: passing.nodes(regions),
@@ -108,6 +109,13 @@ impl<'a> SegmentSearch<'a> {
             effort,
             reach: peek_reach(curve, k, effort),
         })
+    }
+
+    /// The effort that finds among some dead points what this one would find without them.
+    fn beside_the_dead(&self, effort: usize) -> usize {
+        let rows = self.handle.segment.rows().max(1) as usize;
+        let dead = rows - (self.handle.alive() as usize).min(rows);
+        (effort + effort * dead / (2 * rows)).min(EFFORT_MAX)
     }
 
     /// Whether so few are eligible that they are compared one by one.

@@ -22,8 +22,8 @@ use crate::types::IndexKind;
 const DRIFT_MAX: f64 = 0.2;
 
 /// At most this share of the slots may be gone for the graph to be healed: with more, what is left
-/// finds less than a new graph (`benches/LOG.md`).
-const GONE_MAX: f64 = 0.34;
+/// finds less than a new graph (`benches/LOG.md`). Above that from which on a merge is due.
+const GONE_MAX: f64 = 0.28;
 
 /// An index that is there already, of which most rows are left. Its bytes are as they were
 /// written: whoever makes one has verified them.

@@ -28,11 +28,12 @@ type Outcome = Result<(), Box<dyn Error>>;
 type Measure = fn(&Bench) -> Outcome;
 
 /// Names of the rows, and what measures each.
-const ROWS: [(&str, Measure); 9] = [
+const ROWS: [(&str, Measure); 10] = [
     ("disk", disk::run),
     ("upserts", upserts::batches),
     ("singles", upserts::singles),
     ("queries", queries::run),
+    ("replaced", queries::replaced),
     ("churn", churn::run),
     ("attributes", attributes::run),
     ("crash", crash::run),

@@ -7,13 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nearfield::{Collection, LoadOptions, Mode, OpenOptions, Progress};
+use nearfield::{Collection, Ids, LoadOptions, Mode, OpenOptions, Progress, Vectors};
 use nearfield_bench::Data;
 
 use crate::Outcome;
-use crate::support::{
-    Bench, Times, config, given_data, latencies, line, percentile, settle, upsert,
-};
+use crate::support::{Bench, DIM, Times, config, given_data, latencies, line, percentile, settle};
 
 /// Points that arrive a second, and a call.
 const RATE: usize = 5_000;
@@ -34,16 +32,31 @@ fn p(times: &Times) -> String {
     )
 }
 
-/// Upserts these rows at the rate; how long it took.
-fn arrive(collection: &Collection, data: &Data, rows: Range<usize>, done: &AtomicBool) -> Duration {
+/// Upserts these rows at the rate, under new ids or those of points that are there; how long it
+/// took.
+fn arrive(
+    collection: &Collection,
+    data: &Data,
+    rows: Range<usize>,
+    replaced: Option<usize>,
+    done: &AtomicBool,
+) -> Duration {
     let begin = Instant::now();
+    let id = |row: usize| match replaced {
+        // In an order that looks random.
+        Some(points) => (row.wrapping_mul(2_654_435_761) % points) as u64,
+        None => row as u64,
+    };
     for (call, row) in rows.clone().step_by(CALL).enumerate() {
         let due = Duration::from_secs_f64((call * CALL) as f64 / RATE as f64);
         std::thread::sleep(due.saturating_sub(begin.elapsed()));
         if done.load(Ordering::Relaxed) {
             break;
         }
-        upsert(collection, data, row..(row + CALL).min(rows.end), 0).expect("a write");
+        let rows = row..(row + CALL).min(rows.end);
+        let vectors = Vectors::from_f32(DIM, data.rows_of(rows.clone())).expect("vectors");
+        let ids = Ids::U64(rows.map(id).collect());
+        collection.upsert(&ids, &vectors, None, &Progress::new()).expect("a write");
     }
     begin.elapsed()
 }
@@ -94,7 +107,17 @@ fn without_writes(path: &Path, queries: &Data) -> Result<(String, Times), Box<dy
     Ok((format!("of them {} segments, {growing} growing", segments.len()), times))
 }
 
+/// New points arrive.
 pub(crate) fn run(bench: &Bench) -> Outcome {
+    measure(bench, false)
+}
+
+/// Points are replaced by others.
+pub(crate) fn replaced(bench: &Bench) -> Outcome {
+    measure(bench, true)
+}
+
+fn measure(bench: &Bench, replace: bool) -> Outcome {
     let arriving = RATE * bench.seconds;
     let (data, queries) = given_data(bench, bench.points + arriving, 2_000)?;
     let path = bench.path("queries")?;
@@ -106,10 +129,11 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     let before = latencies(&collection, &queries, LONG)?;
 
     let done = AtomicBool::new(false);
+    let replaced = replace.then_some(bench.points);
     let rows = bench.points..bench.points + arriving;
     let (during, took, kept) = std::thread::scope(|scope| {
         let keeper = scope.spawn(|| keep_states(bench, &path, &done));
-        let writer = scope.spawn(|| arrive(&collection, &data, rows, &done));
+        let writer = scope.spawn(|| arrive(&collection, &data, rows, replaced, &done));
         let during = latencies(&collection, &queries, Duration::from_secs(bench.seconds as u64));
         done.store(true, Ordering::Relaxed);
         (during, writer.join().expect("a writer"), keeper.join().expect("a copy"))
@@ -125,7 +149,10 @@ pub(crate) fn run(bench: &Bench) -> Outcome {
     line("queries, p50 / p99 (with a core), before, microseconds", p(&before), "-");
     let rate = arriving as f64 / took.as_secs_f64().max(bench.seconds as f64);
     line(
-        &format!("while {rate:.0} upserts/s arrive ({segments} segments at the end)"),
+        &format!(
+            "while {rate:.0} upserts/s {} ({segments} segments at the end)",
+            if replace { "replace points" } else { "arrive" }
+        ),
         p(&during),
         "-",
     );
