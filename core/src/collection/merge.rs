@@ -23,6 +23,9 @@ use crate::segment::attributes::Patch;
 use crate::segment::{Dead, Index, IndexGraph, Kept, Rows, SegmentHandle, verify_segment};
 use crate::vfs::{Directory, Rate};
 
+/// What waits for the best that can be had.
+const OPTIMIZE: &str = "optimize";
+
 /// How a segment is written.
 #[derive(Clone, Copy)]
 pub(super) struct Job<'a> {
@@ -180,7 +183,10 @@ fn merge_into(
     progress.check(operation)?;
     let points = threads.install(|| rows.keep_last());
     let new = if points.len() > 0 {
-        let base = base_of(inputs, &points);
+        let mut base = base_of(inputs, &points);
+        if operation == OPTIMIZE {
+            base = base.map(Base::only_if_good);
+        }
         let job = Job { config: &config, threads, progress };
         Some(write_indexed(shared, directory, &points, base.as_ref(), job)?)
     } else {
@@ -305,7 +311,7 @@ pub(super) fn optimize(shared: &Shared, progress: &Progress) -> Result<()> {
     }
     let budget = Budget::new(shared, "optimize")?;
     budget.check(estimate::merged(shared, &*shared.view("optimize")?))?;
-    let merged = merge(shared, &inputs, pool()?, progress, "optimize");
+    let merged = merge(shared, &inputs, pool()?, progress, OPTIMIZE);
     drop(merging);
     shared.wake_all();
     merged

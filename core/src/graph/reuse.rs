@@ -24,6 +24,9 @@ const DRIFT_MAX: f64 = 0.2;
 /// At most this share of the slots may be gone for the graph to be healed: with more, what is left
 /// finds less than a new graph (`benches/LOG.md`). Above that from which on a merge is due.
 const GONE_MAX: f64 = 0.28;
+/// The same where the graph is to be as good as a new one: healed again and again it finds a little
+/// less each time.
+const GONE_FEW: f64 = 0.05;
 
 /// An index that is there already, of which most rows are left. Its bytes are as they were
 /// written: whoever makes one has verified them.
@@ -32,12 +35,18 @@ pub(crate) struct Base<'a> {
     index: IndexView<'a>,
     /// Its slots to rows; `u32::MAX` for those that are gone.
     row_of: Vec<u32>,
+    gone_max: f64,
 }
 
 impl<'a> Base<'a> {
     /// `row_of` has the row of each slot, `u32::MAX` for those that are gone.
     pub(crate) fn new(index: IndexView<'a>, row_of: Vec<u32>) -> Self {
-        Self { index, row_of }
+        Self { index, row_of, gone_max: GONE_MAX }
+    }
+
+    /// Has the graph healed only if it will be as good as a new one.
+    pub(crate) fn only_if_good(self) -> Self {
+        Self { gone_max: GONE_FEW, ..self }
     }
 
     /// How many it had, gone ones too.
@@ -74,7 +83,7 @@ impl<'a> Base<'a> {
     /// Whether enough is left of the graph.
     pub(super) fn is_whole(&self) -> bool {
         let gone = self.row_of.iter().filter(|row| **row == NONE).count();
-        gone as f64 <= GONE_MAX * self.row_of.len() as f64
+        gone as f64 <= self.gone_max * self.row_of.len() as f64
     }
 
     /// The slot of each of so many rows; `NONE` of those that it doesn't have.
