@@ -279,6 +279,8 @@ def test_attributes_name_the_column(
         ({"threads": 0}, "threads: expected at least 1"),
         ({"space": "x"}, "space: expected name@version"),
         ({"exclude": [1]}, "exclude, row 0"),
+        ({"exclude": [1.5]}, "exclude, row 0"),
+        ({"exclude": [None, 5]}, "exclude: expected one value for all queries or a list of 1"),
     ],
 )
 def test_search_arguments(typed: nf.Collection, arguments: dict[str, Any], said: str) -> None:

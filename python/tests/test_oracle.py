@@ -17,7 +17,6 @@ import pytest
 import nearfield as nf
 from conftest import clustered
 
-DIM = 12
 TIMES = int(os.environ.get("NEARFIELD_ORACLE", "1"))
 SEED = int(os.environ.get("NEARFIELD_ORACLE_SEED", "0"))
 ORIGIN = datetime(2013, 3, 1, tzinfo=UTC)
@@ -49,6 +48,7 @@ class World:
     metric: str
     strings: bool
     rng: np.random.Generator
+    size: int = 1_300
     points: dict[int, dict[str, Any]] = field(default_factory=dict)
     sets: dict[str, set[int]] = field(default_factory=dict)
 
@@ -60,7 +60,7 @@ class World:
         return int(value[1:]) if self.strings else int(value)
 
     def write(self, numbers: list[int], ttl: str | None = None) -> None:
-        vectors = clustered(len(numbers), DIM, seed=int(self.rng.integers(1 << 30)))
+        vectors = clustered(len(numbers), self.posts.dim, seed=int(self.rng.integers(1 << 30)))
         # Duplicates of vectors, groups with a heavy tail, nulls.
         copies = self.rng.random(len(numbers)) < 0.1
         vectors[copies] = vectors[0]
@@ -85,7 +85,7 @@ class World:
                 self.points[number] = {**of, "vector": vectors[row].astype(np.float64)}
 
     def change(self) -> None:
-        some = [int(n) for n in self.rng.integers(0, 1_500, self.rng.integers(1, 60))]
+        some = [int(n) for n in self.rng.integers(0, self.size + 200, self.rng.integers(1, 60))]
         kind = self.rng.integers(8)
         if kind <= 1:
             self.write(sorted(set(some)))
@@ -140,7 +140,9 @@ class World:
     def interests(self) -> tuple[np.ndarray, dict[str, Any]]:
         """Return vectors of interests, and weights and quotas for some."""
         rng = self.rng
-        vectors = clustered(int(rng.integers(1, 6)), DIM, seed=int(rng.integers(1 << 30)))
+        vectors = clustered(
+            int(rng.integers(1, 6)), self.posts.dim, seed=int(rng.integers(1 << 30))
+        )
         request = self.request()
         if rng.random() < 0.6:
             request["weights"] = rng.uniform(0.2, 3.0, len(vectors)).tolist()
@@ -236,22 +238,34 @@ class World:
 def test_requests_agree_with_brute_force(metric: str, strings: bool) -> None:
     rng = np.random.default_rng([SEED, len(metric), strings])
     kind = "str" if strings else "u64"
-    posts = nf.create(dim=DIM, metric=metric, id_type=kind, schema=SCHEMA)  # type: ignore[arg-type]
-    world = World(posts, metric, strings, rng)
-    world.write(list(range(1_300)))
-    posts.optimize()
+    posts = nf.create(dim=12, metric=metric, id_type=kind, schema=SCHEMA)  # type: ignore[arg-type]
+    ask(World(posts, metric, strings, rng), 60 * TIMES)
+
+
+@pytest.mark.parametrize("profile", ["balanced", "compact", "fast"])
+def test_requests_of_many_points_agree_with_brute_force(profile: Any) -> None:
+    """Enough points for walks, enough dimensions for codes of few bits."""
+    rng = np.random.default_rng([SEED, len(profile)])
+    posts = nf.create(dim=64, metric="cosine", schema=SCHEMA, profile=profile)
+    ask(World(posts, "cosine", False, rng, size=4_000), 25 * TIMES)
+
+
+def ask(world: World, rounds: int) -> None:
+    """Change and ask in turn."""
+    world.write(list(range(world.size)))
+    world.posts.optimize()
     hits = found = 0
-    for round_ in range(60 * TIMES):
+    for round_ in range(rounds):
         world.change()
         some, of = world.shape()
         more, total = some(world, of, f"round {round_}: {of}")
         found, hits = found + more, hits + total
     assert found >= 0.95 * hits, f"{found} of {hits}"
-    assert len(posts) == len(world.points)
+    assert len(world.posts) == len(world.points)
 
 
 def one_query(world: World, request: dict[str, Any], at: str) -> tuple[int, int]:
-    query = clustered(1, DIM, seed=int(world.rng.integers(1 << 30)))[0]
+    query = clustered(1, world.posts.dim, seed=int(world.rng.integers(1 << 30)))[0]
     exact = world.posts.search(query, exact=True, **request)
     fast = world.posts.search(query, explain=True, **request)
     told: Any = fast.explain
@@ -271,7 +285,7 @@ def interests(world: World, request: dict[str, Any], at: str) -> tuple[int, int]
 def batch(world: World, request: dict[str, Any], at: str) -> tuple[int, int]:
     """Rows of a batch equal the same searches one by one, whoever is eligible for each."""
     rng, count = world.rng, 4
-    queries = clustered(count, DIM, seed=int(rng.integers(1 << 30)))
+    queries = clustered(count, world.posts.dim, seed=int(rng.integers(1 << 30)))
     others = [world.request() for _ in range(count)]
     lists: dict[str, list[Any]] = {}
     for name in ("where", "exclude", "exclude_sets"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Number
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,6 +13,8 @@ from ._errors import InvalidArgumentError
 
 Where: TypeAlias = str | Sequence[str | None] | None
 ExcludeSets: TypeAlias = Sequence[str] | Sequence[Sequence[str] | None] | None
+
+_IDS = (int, str)
 
 # A filter, ids, names of sets.
 Narrowed: TypeAlias = tuple[str | None, Any, list[str]]
@@ -70,9 +73,9 @@ def _is_list_of_ids(value: Any) -> bool:
         return value.ndim == 2
     if not isinstance(value, list | tuple):
         return False
-    some = value[:64]
-    return any(of is None for of in some) or any(
-        not isinstance(of, str | int | np.integer) for of in some[:1]
+    return any(
+        type(of) not in _IDS and not isinstance(of, str | bytes | Number | np.generic)
+        for of in value[:64]
     )
 
 
