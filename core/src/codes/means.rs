@@ -87,25 +87,40 @@ impl Means {
     }
 }
 
+/// Means whose sums are made before their products: sums stay in vector registers until then.
+const TOGETHER: usize = 64;
+
+/// [`Means::products`], to be inlined where the instruction set is that of `K`.
 #[inline(always)]
-fn products<K: Kernel>(means: &Means, row: &[Block], scale: f32, out: &mut Vec<f32>) {
+pub(super) fn products<K: Kernel>(means: &Means, row: &[Block], scale: f32, out: &mut Vec<f32>) {
     out.clear();
+    out.resize(means.count(), 0.0);
     let row = &row[..means.blocks.min(row.len())];
-    // Byte 128 stands for 0.
-    let sum: i32 = row.iter().flat_map(|b| &b.0).map(|v| i32::from(*v)).sum();
-    let at = |mean: usize| means.rows[mean * means.blocks..].as_ptr().cast::<u8>();
-    let product = |mean: usize, dot: i32| means.scales[mean] * scale * (dot - 128 * sum) as f32;
-    let whole = means.count() / 4 * 4;
-    for mean in (0..whole).step_by(4) {
-        // SAFETY: every mean has `blocks` blocks, the row at most as many; the instruction set is
-        // that of the caller.
-        let dots =
-            unsafe { K::sums4::<8>([at(mean), at(mean + 1), at(mean + 2), at(mean + 3)], row) };
-        out.extend((mean..).zip(dots).map(|(mean, dot)| product(mean, dot)));
+    if row.is_empty() {
+        return;
     }
-    for mean in whole..means.count() {
-        // SAFETY: as above.
-        out.push(product(mean, unsafe { K::sum1::<8>(at(mean), row) }));
+    // Byte 128 stands for 0.
+    let zero =
+        128 * row.iter().map(|b| b.0.iter().map(|v| i32::from(*v)).sum::<i32>()).sum::<i32>();
+    let parts = means.rows.chunks(TOGETHER * means.blocks).zip(means.scales.chunks(TOGETHER));
+    for ((rows, scales), out) in parts.zip(out.chunks_mut(TOGETHER)) {
+        let mut sums = [0; TOGETHER];
+        let fours = rows.chunks_exact(4 * means.blocks);
+        let rest = fours.remainder().chunks_exact(means.blocks);
+        let (of_fours, of_rest) = sums.split_at_mut(fours.len() * 4);
+        for (rows, sums) in fours.zip(of_fours.as_chunks_mut().0) {
+            let at = |i: usize| rows[i * means.blocks..].as_ptr().cast();
+            // SAFETY: every mean has `blocks` blocks, the row at most as many; the instruction set
+            // is that of the caller.
+            *sums = unsafe { K::sums4::<8>([at(0), at(1), at(2), at(3)], row) };
+        }
+        for (rows, sum) in rest.zip(of_rest) {
+            // SAFETY: as above.
+            *sum = unsafe { K::sum1::<8>(rows.as_ptr().cast(), row) };
+        }
+        for ((out, sum), of_mean) in out.iter_mut().zip(sums).zip(scales) {
+            *out = of_mean * scale * (sum - zero) as f32;
+        }
     }
 }
 

@@ -98,6 +98,7 @@ impl SpaceParams {
     }
 
     /// A query in code space, as `enter`; the appended component of a query is 0.
+    #[inline(always)]
     pub(crate) fn enter_query(&self, query: &[f32], out: &mut [f32]) {
         out[..self.dim].copy_from_slice(query);
         out[self.dim..].fill(0.0);
@@ -132,6 +133,7 @@ pub(crate) fn norm2(x: &[f32]) -> f64 {
     exact::dot(x, x)
 }
 
+#[inline(always)]
 fn normalise(x: &mut [f32]) {
     let norm = norm2(x).sqrt();
     if norm > 0.0 {

@@ -1,10 +1,11 @@
 //! A query prepared to be scored against codes and refine rows. Its buffers are reused.
 
 use super::layout::{Fields, Layout, is_clustered};
-use super::pairs::SignedRow;
+use super::means::products;
+use super::pairs::{SignedRow, with_kernels};
 use super::quantizer::{Quantizer, SpaceParams, norm2};
 use crate::kernels::candidate::{Asked, Scoring};
-use crate::kernels::{BLOCK, Block, exact};
+use crate::kernels::{BLOCK, Block, Kernel, exact};
 use crate::metric::Metric;
 
 /// The standard deviation of an error that is uniform over one step: 1 / sqrt(12).
@@ -71,13 +72,19 @@ impl Ranking {
 impl Query {
     /// Prepares a user's query of `dim` components.
     pub(crate) fn prepare(&mut self, quantizer: &Quantizer, query: &[f32]) {
+        let prepared = self;
+        with_kernels!(prepare_with(prepared: &mut Query, quantizer: &Quantizer, query: &[f32]));
+    }
+
+    #[inline(always)]
+    fn prepare_with<K: Kernel>(&mut self, quantizer: &Quantizer, query: &[f32]) {
         let ranking = Ranking::of(quantizer.params.metric);
         self.y.clear();
         self.y.resize(quantizer.layout.padded, 0.0);
         let code_dim = quantizer.params.centroid.len();
         let mut y = std::mem::take(&mut self.y);
         quantizer.params.enter_query(query, &mut y[..code_dim]);
-        self.finish(quantizer, ranking, y);
+        self.finish::<K>(quantizer, ranking, y);
     }
 
     /// The sums that scoring takes.
@@ -88,14 +95,25 @@ impl Query {
     /// Prepares a row of the index itself, from its 8-bit row: ranked by squared L2 in code
     /// space, where the score is minus the distance.
     pub(crate) fn prepare_row(&mut self, quantizer: &Quantizer, row: &SignedRow) {
+        let prepared = self;
+        with_kernels!(prepare_row_with(
+            prepared: &mut Query,
+            quantizer: &Quantizer,
+            row: &SignedRow,
+        ));
+    }
+
+    #[inline(always)]
+    fn prepare_row_with<K: Kernel>(&mut self, quantizer: &Quantizer, row: &SignedRow) {
         let (blocks, scale, norm2) = row.parts();
         self.components.clear();
         self.components.extend(blocks.iter().flat_map(|b| b.0));
         self.constants(&quantizer.layout, 2.0, -1.0, -norm2, scale);
-        self.meet(quantizer, scale, norm2);
+        self.meet::<K>(quantizer, scale, norm2);
     }
 
-    fn finish(&mut self, quantizer: &Quantizer, ranking: Ranking, mut y: Vec<f32>) {
+    #[inline(always)]
+    fn finish<K: Kernel>(&mut self, quantizer: &Quantizer, ranking: Ranking, mut y: Vec<f32>) {
         let SpaceParams { centroid, .. } = &quantizer.params;
         let length = norm2(&y[..centroid.len()]).sqrt() as f32;
         let sphere = quantizer.params.sphere().filter(|_| length > 0.0);
@@ -130,17 +148,18 @@ impl Query {
         self.components.clear();
         self.components.extend(y.iter().map(|v| nearest(*v * inverse)));
         self.constants(&quantizer.layout, weight, c, base as f32, scale);
-        self.meet(quantizer, scale, rotated2 as f32);
+        self.meet::<K>(quantizer, scale, rotated2 as f32);
         self.length = weight * rotated;
         let error = code_error(&quantizer.layout) * weight;
         self.code_error = 4.0 * error;
         let means = &quantizer.params.means;
         let clustered = is_clustered(quantizer.layout.bits) && means.count() > 0;
         let spread = if clustered { means.spread } else { quantizer.params.spread };
-        let away2 = self.away2.iter().copied().fold(f32::INFINITY, f32::min);
-        self.blur = 2.0 * error * spread * away2.max(0.0).sqrt();
-        let away2 = self.away2.iter().copied().fold(0.0, f32::max);
-        self.doubt = self.code_error * spread * away2.sqrt();
+        let (least, most) = extremes(&self.away2);
+        let least = least.into_iter().fold(f32::INFINITY, f32::min);
+        let most = most.into_iter().fold(0.0, f32::max);
+        self.blur = 2.0 * error * spread * least.max(0.0).sqrt();
+        self.doubt = self.code_error * spread * most.sqrt();
         self.highest = quantizer.params.highest(length);
         self.y = y;
     }
@@ -156,10 +175,11 @@ impl Query {
 
     /// Sets what follows from the means of the clusters: `norm2` is the squared length of the
     /// components.
-    fn meet(&mut self, quantizer: &Quantizer, scale: f32, norm2: f32) {
+    #[inline(always)]
+    fn meet<K: Kernel>(&mut self, quantizer: &Quantizer, scale: f32, norm2: f32) {
         let Scoring { base, weight, .. } = self.scoring;
         let means = &quantizer.params.means;
-        means.products(&self.row, scale, &mut self.products);
+        products::<K>(means, &self.row, scale, &mut self.products);
         self.away2.clear();
         let sums = self.products.iter().zip(means.norms2());
         self.away2.extend(sums.map(|(product, m2)| norm2 - 2.0 * product + m2));
@@ -175,19 +195,28 @@ impl Query {
     }
 
     /// Chooses the nearest clusters.
+    #[inline(always)]
     fn choose_nearest(&mut self) {
         self.nearest.clear();
-        let mut bound = f32::INFINITY;
+        // As many lanes have one that is no farther than this.
+        let mut of_lanes = extremes(&self.away2).0;
+        of_lanes.sort_unstable_by(f32::total_cmp);
+        let bound = of_lanes[BEGINNINGS - 1];
         let mut best = [(f32::INFINITY, 0_u32); BEGINNINGS];
-        for (cluster, away2) in self.away2.iter().enumerate() {
-            if *away2 < bound {
-                let mut at = BEGINNINGS - 1;
-                while at > 0 && best[at - 1].0 > *away2 {
-                    best[at] = best[at - 1];
-                    at -= 1;
+        for (part, first) in self.away2.chunks(LANES).zip((0..).step_by(LANES)) {
+            // Most parts have none that is near.
+            if !part.iter().fold(false, |any, away2| any | (*away2 <= bound)) {
+                continue;
+            }
+            for (cluster, away2) in (first..).zip(part) {
+                if *away2 <= bound && *away2 < best[BEGINNINGS - 1].0 {
+                    let mut at = BEGINNINGS - 1;
+                    while at > 0 && best[at - 1].0 > *away2 {
+                        best[at] = best[at - 1];
+                        at -= 1;
+                    }
+                    best[at] = (*away2, cluster);
                 }
-                best[at] = (*away2, cluster as u32);
-                bound = best[BEGINNINGS - 1].0;
             }
         }
         let found = best.iter().filter(|(away2, _)| away2.is_finite());
@@ -202,6 +231,7 @@ impl Query {
     }
 
     /// Sets what follows from the components.
+    #[inline(always)]
     fn constants(&mut self, layout: &Layout, weight: f32, c: f32, base: f32, scale: f32) {
         self.spread(layout);
         let sum: i32 = self.components.iter().map(|v| i32::from(*v)).sum();
@@ -213,6 +243,7 @@ impl Query {
     }
 
     /// Lays the components out as rows and as the planes of the code; what has none stays 0.
+    #[inline(always)]
     fn spread(&mut self, layout: &Layout) {
         self.row.clear();
         self.row.extend(self.components.as_chunks::<BLOCK>().0.iter().map(|c| Block(*c)));
@@ -232,6 +263,16 @@ impl Query {
     }
 }
 
+#[inline(always)]
+fn prepare_with<K: Kernel>(prepared: &mut Query, quantizer: &Quantizer, query: &[f32]) {
+    prepared.prepare_with::<K>(quantizer, query);
+}
+
+#[inline(always)]
+fn prepare_row_with<K: Kernel>(prepared: &mut Query, quantizer: &Quantizer, row: &SignedRow) {
+    prepared.prepare_row_with::<K>(quantizer, row);
+}
+
 /// The standard error of an estimated product of unit vectors: `sqrt((1 - c^2) / c^2 / d)`, with
 /// the cosine `c` between a random direction and its code (Gao et al. 2024).
 fn code_error(layout: &Layout) -> f32 {
@@ -244,16 +285,37 @@ fn code_error(layout: &Layout) -> f32 {
     of_direction / (layout.padded as f32).sqrt()
 }
 
+/// Values that are looked at together.
+const LANES: usize = 16;
+
 /// The largest magnitude, in independent lanes so that they share a register.
+#[inline(always)]
 fn largest(y: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; 16];
-    let (whole, rest) = y.as_chunks::<16>();
+    let mut lanes = [0.0_f32; LANES];
+    let (whole, rest) = y.as_chunks::<LANES>();
     for chunk in whole {
         for (lane, v) in lanes.iter_mut().zip(chunk) {
             *lane = if v.abs() > *lane { v.abs() } else { *lane };
         }
     }
     lanes.iter().chain(rest).fold(0.0_f32, |m, v| m.max(v.abs()))
+}
+
+/// The smallest and the largest of each lane.
+#[inline(always)]
+fn extremes(values: &[f32]) -> ([f32; LANES], [f32; LANES]) {
+    let (mut least, mut most) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+    let (whole, rest) = values.as_chunks::<LANES>();
+    for chunk in whole {
+        for ((least, most), v) in least.iter_mut().zip(&mut most).zip(chunk) {
+            *least = if *v < *least { *v } else { *least };
+            *most = if *v > *most { *v } else { *most };
+        }
+    }
+    for ((least, most), v) in least.iter_mut().zip(&mut most).zip(rest) {
+        (*least, *most) = (least.min(*v), most.max(*v));
+    }
+    (least, most)
 }
 
 /// Pushes the fraction of a sum out of its mantissa.

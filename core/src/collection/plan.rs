@@ -1,5 +1,6 @@
 //! A request checked against a view, resolved once for all queries.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::retrieval::{Groups, Scorer, Stop};
 use crate::segment::IdColumn;
-use crate::types::{AttributeType, Ids, Vectors};
+use crate::types::{AttributeType, Ids, VectorData, Vectors};
 
 /// One segment's part of a request.
 #[derive(Clone)]
@@ -305,12 +306,12 @@ fn groupable(config: &CollectionConfig, name: &str) -> Result<usize> {
     }
 }
 
-/// The queries as 32-bit floats, each checked.
-pub(super) fn checked_queries(
+/// The queries as 32-bit floats, each checked; a copy only of what is something else.
+pub(super) fn checked_queries<'q>(
     argument: &str,
     config: &CollectionConfig,
-    queries: &Vectors<'_>,
-) -> Result<Vec<f32>> {
+    queries: &'q Vectors<'_>,
+) -> Result<Cow<'q, [f32]>> {
     if queries.dim() != config.dim {
         return Err(Error::DimensionMismatch {
             argument: argument.into(),
@@ -318,10 +319,19 @@ pub(super) fn checked_queries(
             found: queries.dim(),
         });
     }
-    let mut out = vec![0.0; queries.rows() * config.dim];
-    for (row, vector) in out.chunks_exact_mut(config.dim).enumerate() {
-        queries.copy_row(row, vector);
-        if let Some(at) = vector.iter().position(|v| !v.is_finite()) {
+    let out = match queries.data() {
+        VectorData::F32(rows) => Cow::Borrowed(&**rows),
+        _ => {
+            let mut out = vec![0.0; queries.rows() * config.dim];
+            let rows = out.chunks_exact_mut(config.dim).enumerate();
+            rows.for_each(|(row, vector)| queries.copy_row(row, vector));
+            Cow::Owned(out)
+        }
+    };
+    for (row, vector) in out.chunks_exact(config.dim).enumerate() {
+        // No early end, so that many components are looked at together.
+        if !vector.iter().fold(true, |all, v| all & v.is_finite()) {
+            let at = vector.iter().position(|v| !v.is_finite()).unwrap_or_default();
             return Err(Error::invalid(
                 format!("{argument} row {row}"),
                 "finite numbers",

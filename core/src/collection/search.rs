@@ -347,12 +347,16 @@ pub(super) fn collect(plan: &Plan<'_>, found: Vec<Answered>) -> Result<SearchRes
         counters: SearchCounters::default(),
         explain: Vec::new(),
     };
-    let mut slots: Vec<Option<Place>> = vec![None; places];
+    // Only what is gathered by it needs to know where hits are.
+    let is_gathered = !plan.columns.is_empty() || plan.request.with_vectors;
+    let mut slots: Vec<Option<Place>> = vec![None; if is_gathered { places } else { 0 }];
     for (query, (hits, took)) in found.iter().enumerate() {
         results.counters.add(&took.counters);
         for (rank, (segment, hit)) in hits.iter().enumerate() {
             let at = query * k + rank;
-            slots[at] = Some(Place { segment: *segment, slot: hit.slot });
+            if let Some(place) = slots.get_mut(at) {
+                *place = Some(Place { segment: *segment, slot: hit.slot });
+            }
             results.scores[at] = hit.score;
             results.similarities[at] = hit.similarity;
             results.distances[at] = metric.distance(hit.similarity);

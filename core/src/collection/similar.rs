@@ -1,5 +1,7 @@
 //! Searches that begin with points rather than with vectors.
 
+use std::borrow::Cow;
+
 use super::{Collection, Place, View, batch};
 use crate::config::SearchRequest;
 use crate::error::{Error, Result};
@@ -95,7 +97,7 @@ fn add_mean(
             let places = places(view, argument, ids)?;
             let vectors = vectors_at(view, &places);
             left_out.extend(places);
-            vectors
+            Cow::Owned(vectors)
         }
     };
     let count = vectors.len() / view.config.dim;

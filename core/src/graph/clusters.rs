@@ -18,6 +18,8 @@ const ROWS: usize = 128;
 /// Rows a cluster that the means are learned from.
 const SAMPLE: usize = 32;
 const ROUNDS: usize = 4;
+/// Clusters of data that has so many.
+const MORE: [usize; 2] = [512, CLUSTERS_MAX];
 /// The more clusters must bring rows nearer by at least this much, squared: each query scores all.
 const GAIN: f32 = 0.6;
 /// Rows that tell whether means are still theirs, and how much farther from them these may be.
@@ -47,15 +49,21 @@ pub(super) fn serve(
 
 /// Learns the means of the clusters that rows of this space form.
 pub(super) fn learn(rows: &Originals<'_>, params: &SpaceParams, padded: usize) -> Means {
-    let most = |clusters: usize| most(rows.rows(), clusters);
     let layout = Layout { padded, bits: 8, degree: 0 };
     let quantizer = Quantizer::new(params.clone(), layout);
-    let usual = Sample::new(rows, &quantizer, most(USUAL) * SAMPLE).means(most(USUAL));
-    if most(CLUSTERS_MAX) == most(USUAL) {
-        return usual;
+    let of = |count: usize| Sample::new(rows, &quantizer, count * SAMPLE).means(count);
+    let mut best = of(most(rows.rows(), USUAL));
+    for clusters in MORE {
+        let count = most(rows.rows(), clusters);
+        if count < clusters {
+            break;
+        }
+        let more = of(count);
+        if more.spread.powi(2) < GAIN * best.spread.powi(2) {
+            best = more;
+        }
     }
-    let more = Sample::new(rows, &quantizer, most(CLUSTERS_MAX) * SAMPLE).means(most(CLUSTERS_MAX));
-    if more.spread.powi(2) < GAIN * usual.spread.powi(2) { more } else { usual }
+    best
 }
 
 /// The node nearest to each mean; of those that no node is assigned to, any.

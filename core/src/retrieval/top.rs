@@ -49,9 +49,7 @@ impl<'a> Top<'a> {
             return;
         }
         let ids = self.ids;
-        let order =
-            |a: &Hit, b: &Hit| better((a.score, ids.get(a.slot)), (b.score, ids.get(b.slot)));
-        self.hits.select_nth_unstable_by(self.k - 1, order);
+        self.hits.select_nth_unstable_by(self.k - 1, |a, b| order(ids, a, b));
         self.hits.truncate(self.k);
         self.threshold = self.hits[self.k - 1].score;
     }
@@ -70,11 +68,15 @@ impl<'a> Top<'a> {
     pub(crate) fn finish(mut self) -> Vec<Hit> {
         self.cut();
         let ids = self.ids;
-        self.hits.sort_unstable_by(|a, b| {
-            better((a.score, ids.get(a.slot)), (b.score, ids.get(b.slot)))
-        });
+        self.hits.sort_unstable_by(|a, b| order(ids, a, b));
         self.hits
     }
+}
+
+/// Orders the better hit of a segment first. Ids are far away: they are looked at only for equal
+/// scores.
+pub(crate) fn order(ids: IdColumn<'_>, a: &Hit, b: &Hit) -> Ordering {
+    b.score.total_cmp(&a.score).then_with(|| ids.get(a.slot).cmp(&ids.get(b.slot)))
 }
 
 /// Orders the better (score, id) first.
