@@ -32,8 +32,8 @@ pub(crate) struct Query {
     pub(crate) refine_b: f32,
     /// Standard error of a refine score relative to |y|, from rounding the query.
     pub(crate) rounding: f32,
-    /// Four standard errors of a code's score, relative to the lengths of what is left of row
-    /// and query beside the mean.
+    /// The standard error of a code's score, relative to the lengths of what is left of row and
+    /// query beside the mean.
     code_error: f32,
     /// Squared distance to the mean of each cluster.
     away2: Vec<f32>,
@@ -42,7 +42,7 @@ pub(crate) struct Query {
     pub(crate) highest: f32,
     /// A distance that codes don't resolve: two standard errors of a code's score.
     pub(crate) blur: f32,
-    /// [`Self::code_doubt`] of a usual row that is far.
+    /// Four standard errors of the code of a usual row that is far.
     pub(crate) doubt: f32,
     /// Length of the query's part that meets `y`.
     pub(crate) length: f32,
@@ -151,7 +151,7 @@ impl Query {
         self.meet::<K>(quantizer, scale, rotated2 as f32);
         self.length = weight * rotated;
         let error = code_error(&quantizer.layout) * weight;
-        self.code_error = 4.0 * error;
+        self.code_error = error;
         let means = &quantizer.params.means;
         let clustered = is_clustered(quantizer.layout.bits) && means.count() > 0;
         let spread = if clustered { means.spread } else { quantizer.params.spread };
@@ -159,15 +159,14 @@ impl Query {
         let least = least.into_iter().fold(f32::INFINITY, f32::min);
         let most = most.into_iter().fold(0.0, f32::max);
         self.blur = 2.0 * error * spread * least.max(0.0).sqrt();
-        self.doubt = self.code_error * spread * most.sqrt();
+        self.doubt = 4.0 * error * spread * most.sqrt();
         self.highest = quantizer.params.highest(length);
         self.y = y;
     }
 
-    /// How far a code's score may be below the exact one, but for one case in ten thousand: four
-    /// standard errors of the `RaBitQ` estimate.
+    /// The standard error of a code's score: that of the `RaBitQ` estimate.
     #[inline(always)]
-    pub(crate) fn code_doubt(&self, fields: &Fields) -> f32 {
+    pub(crate) fn code_error(&self, fields: &Fields) -> f32 {
         // What a file says may be no cluster, or no length.
         let away2 = self.away2[fields.cluster as usize & (self.away2.len() - 1)];
         self.code_error * (away2 * fields.length * fields.length).max(0.0).sqrt()
