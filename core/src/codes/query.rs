@@ -204,7 +204,7 @@ impl Query {
         let mut best = [(f32::INFINITY, 0_u32); BEGINNINGS];
         for (part, first) in self.away2.chunks(LANES).zip((0..).step_by(LANES)) {
             // Most parts have none that is near.
-            if !part.iter().fold(false, |any, away2| any | (*away2 <= bound)) {
+            if part.iter().filter(|away2| **away2 <= bound).count() == 0 {
                 continue;
             }
             for (cluster, away2) in (first..).zip(part) {

@@ -319,18 +319,17 @@ pub(super) fn checked_queries<'q>(
             found: queries.dim(),
         });
     }
-    let out = match queries.data() {
-        VectorData::F32(rows) => Cow::Borrowed(&**rows),
-        _ => {
-            let mut out = vec![0.0; queries.rows() * config.dim];
-            let rows = out.chunks_exact_mut(config.dim).enumerate();
-            rows.for_each(|(row, vector)| queries.copy_row(row, vector));
-            Cow::Owned(out)
-        }
+    let out = if let VectorData::F32(rows) = queries.data() {
+        Cow::Borrowed(&**rows)
+    } else {
+        let mut out = vec![0.0; queries.rows() * config.dim];
+        let rows = out.chunks_exact_mut(config.dim).enumerate();
+        rows.for_each(|(row, vector)| queries.copy_row(row, vector));
+        Cow::Owned(out)
     };
     for (row, vector) in out.chunks_exact(config.dim).enumerate() {
         // No early end, so that many components are looked at together.
-        if !vector.iter().fold(true, |all, v| all & v.is_finite()) {
+        if vector.iter().filter(|v| v.is_finite()).count() < vector.len() {
             let at = vector.iter().position(|v| !v.is_finite()).unwrap_or_default();
             return Err(Error::invalid(
                 format!("{argument} row {row}"),

@@ -9,9 +9,9 @@ use crate::kernels::candidate::{Candidate, Scoring, sort};
 
 /// Rows asked for before the first of them is scored.
 const AHEAD: usize = 8;
-/// Standard errors of a code's score that are allowed for before the rest is given up: more
-/// find 0.0003 of the results and cost a tenth of the rows.
-const DOUBT: f32 = 2.5;
+/// Standard errors of a code's score that are allowed for before the rest is given up: but for
+/// one case in ten thousand.
+const DOUBT: f32 = 4.0;
 
 /// How far down a beam to refine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
