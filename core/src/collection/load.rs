@@ -1,5 +1,7 @@
 //! Load: a stream of Arrow batches straight into one sealed, indexed segment.
 
+use std::sync::TryLockError;
+
 use arrow_array::{Array, RecordBatch};
 
 use super::columns::{each_run, find};
@@ -13,16 +15,25 @@ use crate::config::{CollectionConfig, LoadOptions, LoadReport, Progress};
 use crate::error::{Error, Result};
 use crate::types::{EXPIRES_AT, IdType, Ids};
 
-/// See [`Collection::load`]. What was read is kept where the call was cut short, and only there.
+/// See [`Collection::load`]. What was read is kept where the call was cut short, and only there; of
+/// several loads at once, for the first.
 pub(super) fn load<E: std::error::Error + Send + Sync + 'static>(
     collection: &Collection,
     batches: impl Iterator<Item = std::result::Result<RecordBatch, E>>,
     options: &LoadOptions,
     progress: &Progress,
 ) -> Result<LoadReport> {
-    let loaded = try_load(collection, batches, options, progress, false);
+    let own = match collection.shared.spooling.try_lock() {
+        Ok(own) => Some(own),
+        Err(TryLockError::Poisoned(own)) => Some(own.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    };
+    let source = options.source.clone().filter(|_| own.is_some());
+    let spooled = source.is_some();
+    let options = LoadOptions { source, ..options.clone() };
+    let loaded = try_load(collection, batches, &options, progress, false);
     let over = !matches!(loaded, Err(Error::Interrupted { .. } | Error::Io { .. }));
-    if options.source.is_some() && over && collection.is_writable() {
+    if spooled && over && collection.is_writable() {
         spool::clear(&collection.shared.directory);
     }
     loaded

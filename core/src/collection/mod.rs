@@ -120,6 +120,8 @@ struct Shared {
     merger: Worker,
     scrubber: Worker,
     garbage: Mutex<Garbage>,
+    /// Held by the load that keeps what it has read.
+    spooling: Mutex<()>,
     next_segment: AtomicU64,
 }
 

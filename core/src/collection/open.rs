@@ -267,6 +267,7 @@ fn assemble(
         merger: Worker::default(),
         scrubber: Worker::default(),
         garbage: Mutex::new(Garbage::default()),
+        spooling: Mutex::default(),
     })
 }
 

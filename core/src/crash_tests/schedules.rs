@@ -272,7 +272,7 @@ fn changes_and_copies() {
     call(&collection, &Upsert(0..30, 1)).unwrap();
     // Each changes points of its own, so that what they come to is known.
     let all: [&[Step]; 6] = [
-        &[Update(0..10, 2), Upsert(0..5, 3), Delete(4..6), Update(0..4, 4)],
+        &[Update(0..10, 2), Load(5..9, 7, 2), Upsert(0..5, 3), Delete(4..6), Update(0..4, 4)],
         &[Delete(10..15), Upsert(12..20, 5), Load(18..25, 6, 3), Delete(24..25)],
         &[Gather, Seal, Gather, Optimize, Flush, Seal],
         &[Gather, Gather],
