@@ -25,26 +25,31 @@ pub(crate) struct Layout {
 
 impl Layout {
     /// Bytes of the code.
+    #[inline]
     pub(crate) fn code_bytes(&self) -> usize {
         self.padded * self.bits / 8
     }
 
     /// Offset of the fields.
+    #[inline]
     pub(crate) fn fields_at(&self) -> usize {
         self.code_bytes().next_multiple_of(8)
     }
 
     /// Bytes of a record.
+    #[inline]
     pub(crate) fn stride(&self) -> usize {
         (self.fields_at() + self.field_bytes()).next_multiple_of(BLOCK)
     }
 
     /// Bytes of the fields.
+    #[inline]
     pub(crate) fn field_bytes(&self) -> usize {
         if is_clustered(self.bits) { CLUSTERED } else { FIELDS }
     }
 
     /// Bytes of a refine row; 0 when the code is the refine row.
+    #[inline]
     pub(crate) fn refine_bytes(&self) -> usize {
         if self.bits == 8 { 0 } else { self.padded }
     }

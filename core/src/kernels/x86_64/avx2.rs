@@ -85,21 +85,27 @@ impl Kernel for Avx2 {
         // SAFETY: the caller has the instruction set, and `BLOCK` bytes a block are readable at
         // each code; query blocks are aligned by their type.
         unsafe {
+            // Without closures, which may not have the instruction set.
             let mut acc = [_mm256_setzero_si256(); 4];
             for (block, group) in query.chunks_exact(planes(BITS)).enumerate() {
                 for half in 0..2 {
                     let at = block * BLOCK + half * HALF;
-                    let bytes = codes.map(|c| _mm256_loadu_si256(c.add(at).cast()));
+                    let bytes = [
+                        _mm256_loadu_si256(codes[0].add(at).cast()),
+                        _mm256_loadu_si256(codes[1].add(at).cast()),
+                        _mm256_loadu_si256(codes[2].add(at).cast()),
+                        _mm256_loadu_si256(codes[3].add(at).cast()),
+                    ];
                     for (p, q) in group.iter().enumerate() {
                         let q = _mm256_load_si256(q.0.as_ptr().add(half * HALF).cast());
-                        for (a, b) in acc.iter_mut().zip(bytes) {
-                            let sum = products::<BITS>(plane::<BITS>(b, p), q);
-                            *a = _mm256_add_epi32(*a, sum);
+                        for i in 0..4 {
+                            let sum = products::<BITS>(plane::<BITS>(bytes[i], p), q);
+                            acc[i] = _mm256_add_epi32(acc[i], sum);
                         }
                     }
                 }
             }
-            acc.map(|a| reduce(a))
+            [reduce(acc[0]), reduce(acc[1]), reduce(acc[2]), reduce(acc[3])]
         }
     }
 

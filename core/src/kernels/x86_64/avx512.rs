@@ -1,7 +1,7 @@
 //! AVX-512 with VNNI: one `vpdpbusd` multiplies and sums 64 components.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, __m512i, __mmask16, _CMP_GT_OQ, _MM_HINT_T0, _mm_add_epi32, _mm_prefetch,
+    __m128i, __m512i, __mmask16, _CMP_GT_OQ, _MM_HINT_T0, _mm_add_epi32, _mm_prefetch,
     _mm256_add_epi32, _mm256_castsi256_si128, _mm256_extracti128_si256, _mm512_add_epi32,
     _mm512_add_ps, _mm512_and_si512, _mm512_andnot_si512, _mm512_castps_si512, _mm512_castsi512_ps,
     _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_cvtepu32_epi64, _mm512_dpbusd_epi32,
@@ -81,14 +81,21 @@ unsafe fn sums<const BITS: usize>(codes: [*const u8; 4], query: &[Block]) -> __m
     // SAFETY: the caller has the instruction set, and `BLOCK` bytes a block are readable at
     // each code; query blocks are aligned by their type.
     unsafe {
+        // Without closures: one that is not inlined has none of the instruction set, and every
+        // register goes through memory around it.
+        let [a, b, c, d] = codes;
         let mut acc = [_mm512_setzero_si512(); 4];
         for (block, group) in query.chunks_exact(planes(BITS)).enumerate() {
-            let bytes = codes.map(|c| _mm512_loadu_si512(c.add(block * BLOCK).cast()));
+            let a = _mm512_loadu_si512(a.add(block * BLOCK).cast());
+            let b = _mm512_loadu_si512(b.add(block * BLOCK).cast());
+            let c = _mm512_loadu_si512(c.add(block * BLOCK).cast());
+            let d = _mm512_loadu_si512(d.add(block * BLOCK).cast());
             for (p, q) in group.iter().enumerate() {
                 let q = _mm512_load_si512(q.0.as_ptr().cast());
-                for (a, b) in acc.iter_mut().zip(bytes) {
-                    *a = _mm512_dpbusd_epi32(*a, plane::<BITS>(b, p), q);
-                }
+                acc[0] = _mm512_dpbusd_epi32(acc[0], plane::<BITS>(a, p), q);
+                acc[1] = _mm512_dpbusd_epi32(acc[1], plane::<BITS>(b, p), q);
+                acc[2] = _mm512_dpbusd_epi32(acc[2], plane::<BITS>(c, p), q);
+                acc[3] = _mm512_dpbusd_epi32(acc[3], plane::<BITS>(d, p), q);
             }
         }
         reduce4(acc)
@@ -114,9 +121,9 @@ unsafe fn keep<const BITS: usize>(
     // readable; a store writes 8 places after as many as were kept.
     unsafe {
         let stride = _mm512_set1_epi64(records.stride as i64);
-        let at = |half: __m256i| _mm512_mul_epu32(_mm512_cvtepu32_epi64(half), stride);
-        let at_low = at(_mm512_castsi512_si256(slot));
-        let at_high = at(_mm512_extracti64x4_epi64::<1>(slot));
+        let low = _mm512_cvtepu32_epi64(_mm512_castsi512_si256(slot));
+        let high = _mm512_cvtepu32_epi64(_mm512_extracti64x4_epi64::<1>(slot));
+        let (at_low, at_high) = (_mm512_mul_epu32(low, stride), _mm512_mul_epu32(high, stride));
         let zero = _mm512_setzero_si512();
         let fields = records.fields(0).cast();
         // Eight pairs of factor and norm2 each.
@@ -196,7 +203,10 @@ impl Kernel for Avx512 {
                 let mut sum = _mm512_setzero_si512();
                 for (position, group) in groups.iter().enumerate() {
                     Self::prefetch_records(records, ahead.next().unwrap_or_default());
-                    let four = sums::<BITS>(group.map(|slot| records.code(slot)), blocks);
+                    let [a, b, c, d] = *group;
+                    let codes =
+                        [records.code(a), records.code(b), records.code(c), records.code(d)];
+                    let four = sums::<BITS>(codes, blocks);
                     sum = match position {
                         0 => _mm512_inserti32x4::<0>(sum, four),
                         1 => _mm512_inserti32x4::<1>(sum, four),
