@@ -13,7 +13,7 @@ use crate::config::CollectionConfig;
 use crate::error::Result;
 use crate::filter::{Plan, compile};
 use crate::graph::regions::Regions;
-use crate::retrieval::way;
+use crate::retrieval::way::{self, Nodes};
 use crate::segment::attributes::Patch;
 use crate::segment::{Dead, Segment};
 use crate::sync::Mutex;
@@ -33,13 +33,16 @@ pub(super) struct Passing {
     pub(super) count: u32,
     /// Where it differs from the slots.
     nodes: OnceLock<Bitmap>,
+    /// The nodes one by one, and the slots.
+    listed: [OnceLock<Box<[u32]>>; 2],
     /// Another set, and what was taken out of it.
     all: Option<(Arc<Self>, Vec<u32>)>,
 }
 
 impl Passing {
     pub(super) fn new(slots: Bitmap) -> Self {
-        Self { count: slots.count(), slots, nodes: OnceLock::new(), all: None }
+        let (nodes, listed) = (OnceLock::new(), Default::default());
+        Self { count: slots.count(), slots, nodes, listed, all: None }
     }
 
     /// All that are alive.
@@ -59,18 +62,28 @@ impl Passing {
             count -= u32::from(slots.contains(*slot));
             slots.set(*slot, false);
         }
-        Arc::new(Self { slots, count, nodes: OnceLock::new(), all: Some((all, excluded)) })
+        let (nodes, listed) = (OnceLock::new(), Default::default());
+        Arc::new(Self { slots, count, nodes, listed, all: Some((all, excluded)) })
     }
 
     /// The nodes of the index that stand for these slots.
-    pub(super) fn nodes(&self, regions: &Regions) -> &Bitmap {
+    pub(super) fn nodes(&self, regions: &Regions) -> Nodes<'_> {
+        Nodes { set: self.set_of_nodes(regions), listed: &self.listed[0] }
+    }
+
+    /// The slots as nodes of what has no twins.
+    pub(super) fn all_nodes(&self) -> Nodes<'_> {
+        Nodes { set: &self.slots, listed: &self.listed[1] }
+    }
+
+    fn set_of_nodes(&self, regions: &Regions) -> &Bitmap {
         if regions.twins().is_empty() {
             return &self.slots;
         }
         self.nodes.get_or_init(|| match &self.all {
             // Few nodes are others.
             Some((all, excluded)) => {
-                let mut nodes = all.nodes(regions).clone();
+                let mut nodes = all.set_of_nodes(regions).clone();
                 for slot in excluded {
                     way::renew(&mut nodes, &self.slots, *slot, regions);
                 }
@@ -195,7 +208,10 @@ impl Filters {
             _dead: handle.dead.as_ref().map(Arc::downgrade),
             _patch: handle.patch.as_ref().map(Arc::downgrade),
         };
-        let bytes = passing.slots.bytes() + size_of::<Set>();
+        // The nodes, and their list, are worked out when they are needed.
+        let listed = 4 * passing.count as usize;
+        let bytes =
+            passing.slots.bytes() + listed.min(passing.slots.bytes() * 4) + size_of::<Set>();
         lock(&self.sets).put(key, set, bytes);
         Ok(passing)
     }

@@ -32,7 +32,7 @@ impl<'a> SegmentSearch<'a> {
         let wanted = k + self.part.excluded.len();
         let Some((index, curve)) = segment.index().zip(self.handle.curve()) else {
             let way = match &self.part.passing {
-                Some(passing) => Way::All { nodes: &passing.slots, width: self.width(k) },
+                Some(passing) => Way::All { nodes: passing.all_nodes(), width: self.width(k) },
                 None => Way::Through(Beam::whole(self.width(wanted))),
             };
             return Some((segment.flat()?, way, wanted));

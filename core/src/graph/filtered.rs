@@ -155,16 +155,20 @@ impl Walk<'_> {
         &self,
         query: &Query,
         width: usize,
-        slots: &mut Vec<u32>,
+        slots: &[u32],
         scratch: &mut Scratch,
     ) {
-        slots.retain(|slot| (*slot as usize) < self.rows);
+        if slots.iter().fold(0, |most, slot| most.max(*slot)) as usize >= self.rows {
+            let inside: Vec<u32> =
+                slots.iter().copied().filter(|slot| (*slot as usize) < self.rows).collect();
+            return self.scan_codes(query, width, &inside, scratch);
+        }
         let walk = self;
         with_kernels!(scan_codes_with(
             walk: &Walk<'_>,
             query: &Query,
             width: usize,
-            slots: &mut Vec<u32>,
+            slots: &[u32],
             scratch: &mut Scratch,
         ));
     }
@@ -177,13 +181,10 @@ impl Walk<'_> {
         scratch: &mut Scratch,
         mut sink: impl FnMut(&[Candidate]),
     ) {
-        let mut part = Vec::with_capacity(EACH);
-        for slots in slots.chunks(EACH) {
-            part.clear();
-            part.extend_from_slice(slots);
+        for part in slots.chunks(EACH) {
             let counters = scratch.counters;
             scratch.begin_scan();
-            self.scan_codes(query, usize::MAX / 4, &mut part, scratch);
+            self.scan_codes(query, usize::MAX / 4, part, scratch);
             scratch.counters.add(&counters);
             sink(&scratch.best);
         }
@@ -254,7 +255,7 @@ fn scan_codes_with<K: Kernel>(
     walk: &Walk<'_>,
     query: &Query,
     width: usize,
-    slots: &mut Vec<u32>,
+    slots: &[u32],
     s: &mut Scratch,
 ) {
     match walk.layout.bits {
@@ -282,29 +283,31 @@ fn search_for_with<K: Kernel>(
     }
 }
 
+/// The slots are below the rows.
 #[inline(always)]
 fn scan_codes_of<K: Kernel, const BITS: usize>(
     walk: &Walk<'_>,
     query: &Query,
     width: usize,
-    slots: &mut Vec<u32>,
+    slots: &[u32],
     s: &mut Scratch,
 ) {
-    let count = slots.len();
-    // Whole groups: the last slot is repeated, and not kept twice.
-    if let Some(last) = slots.last().copied() {
-        slots.resize(count.next_multiple_of(4), last);
-    }
     let records = walk.records();
+    let count = slots.len();
     // SAFETY: a prefetch never faults.
     unsafe { K::prefetch_records(records, &slots[..count.min(TOGETHER)]) };
+    let mut last = [0; TOGETHER];
     for from in (0..count).step_by(TOGETHER) {
         let to = (from + TOGETHER).min(count);
-        let hop = Hop {
-            slots: &slots[from..to],
-            groups: slots[from..to.next_multiple_of(4)].as_chunks().0,
-            ahead: &slots[to..(to + TOGETHER).min(count)],
-        };
+        let mut groups = slots[from..to].as_chunks().0;
+        if (to - from) % GROUP != 0 {
+            // Whole groups: the last slot is repeated, and not kept twice.
+            last.fill(slots[to - 1]);
+            last[..to - from].copy_from_slice(&slots[from..to]);
+            groups = last[..(to - from).next_multiple_of(GROUP)].as_chunks().0;
+        }
+        let hop =
+            Hop { slots: &slots[from..to], groups, ahead: &slots[to..(to + TOGETHER).min(count)] };
         let (query, kept) = (query.asked(), &mut s.survivors);
         // SAFETY: each slot is below `rows`, so its record is inside, with every block of the
         // code; the instruction set is that of the caller.
@@ -315,7 +318,6 @@ fn scan_codes_of<K: Kernel, const BITS: usize>(
         }
     }
     s.counters.codes_scored += count as u64;
-    slots.truncate(count);
 }
 
 #[inline(always)]

@@ -1,8 +1,7 @@
 //! Finds the eligible nodes near one query, to be refined.
 
 use super::trace::Trace;
-use super::way::{Choice, Target};
-use crate::bitmap::Bitmap;
+use super::way::{Choice, Nodes, Target};
 use crate::codes;
 use crate::graph::filtered::Nearest;
 use crate::graph::hop::Scratch;
@@ -22,11 +21,9 @@ pub(super) struct Seek<'s, 'a> {
 
 impl Seek<'_, '_> {
     /// Scores the codes of all eligible nodes.
-    pub(super) fn all(&mut self, nodes: &Bitmap, width: usize) {
-        self.slots.clear();
-        nodes.list(self.slots);
+    pub(super) fn all(&mut self, nodes: Nodes<'_>, width: usize) {
         self.scratch.begin_scan();
-        self.walk.scan_codes(self.query, width, self.slots, self.scratch);
+        self.walk.scan_codes(self.query, width, nodes.list(self.slots), self.scratch);
         self.scratch.end_scan(width);
     }
 

@@ -6,8 +6,7 @@ use super::eligible::Eligible;
 use super::seek::Seek;
 use super::top::{Hit, Top};
 use super::trace::{Note, Trace};
-use super::way::Way;
-use crate::bitmap::Bitmap;
+use super::way::{Nodes, Way};
 use crate::codes;
 use crate::explain::{PlanKind, Stage};
 use crate::graph::IndexView;
@@ -78,8 +77,7 @@ impl<'a> Walk<'a> {
             return answers;
         }
         if let (Some((nodes, width)), true) = (self.scans(), asked.len() > 1) {
-            slots.clear();
-            nodes.list(slots);
+            let slots = nodes.list(slots);
             for (asked, answers) in asked.chunks(LANES).zip(answers.chunks_mut(LANES)) {
                 self.scan_together(&walk, (asked, answers), (slots, width), lanes);
             }
@@ -125,7 +123,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What is scanned whatever the query is, and how many of the best are refined.
-    fn scans(&self) -> Option<(&'a Bitmap, usize)> {
+    fn scans(&self) -> Option<(Nodes<'a>, usize)> {
         match self.way {
             Way::All { nodes, width } => Some((nodes, width)),
             Way::To(target) if target.scans() => Some((target.nodes, target.width())),
@@ -145,12 +143,9 @@ impl<'a> Walk<'a> {
             lane.query.prepare(self.index.quantizer, vector);
             lane.scratch.begin_scan();
         }
-        let mut part = Vec::with_capacity(TOGETHER);
         for slots in slots.chunks(TOGETHER) {
             for lane in lanes.iter_mut().take(asked.len()) {
-                part.clear();
-                part.extend_from_slice(slots);
-                walk.scan_codes(&lane.query, width, &mut part, &mut lane.scratch);
+                walk.scan_codes(&lane.query, width, slots, &mut lane.scratch);
             }
         }
         for (((_, exact), lane), answer) in asked.iter().zip(lanes).zip(answers) {

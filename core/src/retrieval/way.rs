@@ -6,6 +6,8 @@
 //! | all | a code for every eligible node | few are |
 //! | walk | a walk, codes of the nearest regions where few are eligible near the query, and peeks | else |
 
+use std::sync::OnceLock;
+
 use super::trace::{Note, Trace, us};
 use crate::bitmap::Bitmap;
 use crate::codes;
@@ -37,22 +39,51 @@ const NEAR: usize = 2_500;
 const NEAR_EACH: usize = 3;
 const NEAR_MOST: usize = 7_000;
 
+/// Nodes are few if they are at most one in so many.
+const FEW: usize = 8;
+
 /// A way through an indexed segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Way<'a> {
     /// A walk of the whole graph; what is not eligible is dropped from what it found.
     Through(Beam),
     /// The codes of all eligible nodes, so many of the best refined.
-    All { nodes: &'a Bitmap, width: usize },
+    All { nodes: Nodes<'a>, width: usize },
     /// To eligible nodes, for each query as is best.
     To(Target<'a>),
+}
+
+/// Some nodes, and the same one by one if they are few: listed when that is first asked for, as
+/// that takes half as long as to score them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Nodes<'a> {
+    pub(crate) set: &'a Bitmap,
+    pub(crate) listed: &'a OnceLock<Box<[u32]>>,
+}
+
+impl<'a> Nodes<'a> {
+    /// All of them, ascending.
+    pub(crate) fn list<'b>(self, spare: &'b mut Vec<u32>) -> &'b [u32]
+    where
+        'a: 'b,
+    {
+        if let Some(listed) = self.listed.get() {
+            return listed;
+        }
+        spare.clear();
+        self.set.list(spare);
+        if spare.len() > self.set.slots() as usize / FEW {
+            return spare;
+        }
+        self.listed.get_or_init(|| spare.as_slice().into())
+    }
 }
 
 /// Eligible nodes of a segment and what is wanted of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target<'a> {
     /// Nodes that stand for eligible slots, see [`nodes`], and their number.
-    pub(crate) nodes: &'a Bitmap,
+    pub(crate) nodes: Nodes<'a>,
     pub(crate) count: usize,
     pub(crate) regions: &'a Regions,
     /// Results.
@@ -80,7 +111,7 @@ impl Target<'_> {
     }
 
     fn rows(&self) -> usize {
-        self.nodes.slots() as usize
+        self.nodes.set.slots() as usize
     }
 
     /// How many a walk keeps: what is far is hard to tell apart by codes.
@@ -91,7 +122,7 @@ impl Target<'_> {
     /// The same as a walk takes it; `order` are the regions, the nearest first, if they are known.
     pub(crate) fn wanted<'w>(&'w self, peeks: usize, order: &'w [Candidate]) -> Wanted<'w> {
         let near = Near { regions: self.regions, order, codes: near, far: self.far() };
-        Wanted { eligible: self.nodes.words(), reach: self.reach, peeks, near }
+        Wanted { eligible: self.nodes.set.words(), reach: self.reach, peeks, near }
     }
 
     /// What it costs to score all that are eligible.
@@ -145,7 +176,7 @@ impl Target<'_> {
         for region in order.iter().take(NEAREST) {
             let slots = self.regions.slots(region.slot());
             near += slots.len();
-            eligible += self.nodes.count_in(slots);
+            eligible += self.nodes.set.count_in(slots);
         }
         // Nodes that are as near as the k-th result.
         let rank = (self.k * near) as f64 / (eligible as f64).max(0.5);
