@@ -19,7 +19,7 @@ use crate::segment::{Dead, Segment};
 use crate::sync::Mutex;
 
 /// Most bytes of texts whose plans are kept, and of sets of slots.
-const TEXT_BYTES: usize = 4 << 20;
+const TEXT_BYTES: usize = 64 << 20;
 const SET_BYTES: usize = 64 << 20;
 /// Most of either.
 const PLANS: usize = 1_024;

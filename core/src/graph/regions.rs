@@ -13,6 +13,8 @@ use crate::kernels::{BLOCK, Block, Kernel};
 /// Slots of a region at least, and regions at most.
 const SLOTS: usize = 256;
 const REGIONS: usize = 1_024;
+/// Groups of four means that are asked for before they are scored.
+const AHEAD: usize = 2;
 /// Rows that say where a region is.
 const SAMPLE: usize = 24;
 
@@ -116,7 +118,13 @@ fn score_with<K: Kernel>(regions: &Regions, query: &Query, out: &mut Vec<Candida
     let at = |region: usize| regions.means[region * regions.blocks..].as_ptr().cast::<u8>();
     let query = &query.row[..blocks];
     let whole = regions.count() / 4 * 4;
+    let ahead = 4 * AHEAD * regions.blocks;
     for region in (0..whole).step_by(4) {
+        let from = region * regions.blocks + ahead;
+        for block in regions.means.get(from..from + 4 * regions.blocks).unwrap_or_default() {
+            // SAFETY: a prefetch never faults.
+            unsafe { K::prefetch(block.0.as_ptr().cast()) };
+        }
         // SAFETY: every region has `blocks` blocks; the instruction set is that of the caller.
         let sums = unsafe {
             K::sums4::<8>([at(region), at(region + 1), at(region + 2), at(region + 3)], query)

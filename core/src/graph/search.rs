@@ -117,6 +117,11 @@ impl<'a> Walk<'a> {
         ));
     }
 
+    /// A node a cluster, where walks begin; or none.
+    pub(crate) fn gates(&self) -> &'a [u32] {
+        self.starts.gates
+    }
+
     /// Whether there are no edges: every row is an entry.
     fn is_flat(&self) -> bool {
         self.edges.stride == 0

@@ -78,7 +78,9 @@ impl Ranking<'_> {
         query.prepare(self.index.quantizer, vector);
         scratch.counters = SearchCounters::default();
         let k = self.order.k;
-        let choice = self.target.map(|target| (target, target.choose(query, regions, trace)));
+        let choice = self
+            .target
+            .map(|target| (target, target.choose(query, (walk.gates(), regions), trace)));
         let regions_scored = choice.map_or(0, |_| regions.len() as u64);
         if let Some((target, Choice::Walk { peeks })) = choice {
             let wanted = target.wanted(peeks, regions);

@@ -31,7 +31,7 @@ impl Seek<'_, '_> {
     /// counters are those of this, whatever comes of it.
     pub(super) fn target(&mut self, target: Target<'_>) -> bool {
         self.scratch.counters = SearchCounters::default();
-        let choice = target.choose(self.query, self.order, self.trace);
+        let choice = target.choose(self.query, (self.walk.gates(), self.order), self.trace);
         let regions_scored = self.order.len() as u64;
         let found = self.go(target, choice);
         self.scratch.counters.regions_scored += regions_scored;

@@ -29,6 +29,8 @@ const PEEKS: f64 = 1.5;
 const SEEN: f64 = 11.0;
 /// Regions near the query that say how many of the nodes there are eligible.
 const NEAREST: usize = 8;
+/// Slots on either side of a node that do so too.
+const BESIDE: u32 = 128;
 /// A last result is far, so that a walk sees too little there, if so many times as many nodes are
 /// nearer as would be if those eligible were anywhere; and so many at least.
 const FARTHER: usize = 3;
@@ -152,7 +154,7 @@ impl Target<'_> {
     pub(crate) fn choose(
         &self,
         query: &codes::Query,
-        order: &mut Vec<Candidate>,
+        (gates, order): (&[u32], &mut Vec<Candidate>),
         trace: &mut Option<Trace>,
     ) -> Choice {
         order.clear();
@@ -171,12 +173,21 @@ impl Target<'_> {
             });
             return Choice::Walk { peeks };
         }
-        self.regions.nearest(query, order);
         let (mut near, mut eligible) = (0, 0);
-        for region in order.iter().take(NEAREST) {
-            let slots = self.regions.slots(region.slot());
+        let mut look = |slots: std::ops::Range<u32>| {
             near += slots.len();
             eligible += self.nodes.set.count_in(slots);
+        };
+        if gates.is_empty() {
+            self.regions.nearest(query, order);
+            let nearest = order.iter().take(NEAREST);
+            nearest.for_each(|region| look(self.regions.slots(region.slot())));
+        } else {
+            // Beside the nodes that a walk begins at: slots are in cluster order.
+            for gate in query.nearest.iter().filter_map(|cluster| gates.get(*cluster as usize)) {
+                let end = gate.saturating_add(BESIDE).min(self.rows() as u32);
+                look(gate.saturating_sub(BESIDE)..end);
+            }
         }
         // Nodes that are as near as the k-th result.
         let rank = (self.k * near) as f64 / (eligible as f64).max(0.5);
