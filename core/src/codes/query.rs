@@ -193,6 +193,15 @@ impl Query {
         }
     }
 
+    /// The mean score of rows of a cluster, of mean squared norm `norm2`, that are `away2` from its
+    /// mean, squared; and its standard deviation, if they lie there in all directions.
+    pub(crate) fn of_cluster(&self, cluster: usize, norm2: f32, away2: f32) -> (f32, f32) {
+        let base = self.bases.get(cluster).copied().unwrap_or(f32::INFINITY);
+        let to_query2 = self.away2.get(cluster).copied().unwrap_or_default();
+        let deviation = (to_query2.max(0.0) * away2 / self.y.len().max(1) as f32).sqrt();
+        (base + self.scoring.c * norm2, self.scoring.weight * deviation)
+    }
+
     /// Chooses the nearest clusters.
     #[inline(always)]
     fn choose_nearest(&mut self) {

@@ -64,10 +64,15 @@ impl SegmentSearch<'_> {
         let scorer = &self.part.scorer;
         let mut band = Band::default();
         let mut push = |at: usize, column: &'b Column<'_>, bonus: Box<dyn Fn(u32) -> f64 + 'b>| {
-            let own = |slot: &u32| eligible.contains(*slot) && !column.is_replaced(*slot);
-            let slots = ranked.get(at).into_iter().flatten().flat_map(Ranked::descending);
+            let slots =
+                ranked.get(at).into_iter().flatten().next().map_or(&[][..], Ranked::ascending);
+            let replaced = column.replaced_slots().next().is_some();
+            let all = eligible.count() == eligible.rows() as usize && !replaced;
+            let own =
+                move |slot: u32| eligible.contains(slot) && !(replaced && column.is_replaced(slot));
+            let passes = (!all).then(|| Box::new(own) as Box<dyn Fn(u32) -> bool>);
             let loose = column.replaced_slots().filter(|slot| eligible.contains(*slot));
-            band.push(Box::new(slots.filter(own)), bonus, Box::new(loose));
+            band.push((slots, passes), bonus, loose);
         };
         let decays = usize::from(scorer.decay.is_some());
         if let Some(decay) = &scorer.decay {

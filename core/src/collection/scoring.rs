@@ -48,7 +48,12 @@ impl<'a> Scoring<'a> {
         let replaced = column.replaced_slots().filter(alive).filter_map(|s| number(&column, s));
         let largest = replaced.fold(f64::NEG_INFINITY, f64::max);
         let Some(ranked) = handle.segment.ranked(position)? else { return Ok(largest) };
-        let mut own = ranked.descending().filter(|slot| alive(slot) && !column.is_replaced(*slot));
+        let mut own = ranked
+            .ascending()
+            .iter()
+            .rev()
+            .copied()
+            .filter(|slot| alive(slot) && !column.is_replaced(*slot));
         Ok(own.next().and_then(|slot| number(&column, slot)).map_or(largest, |v| v.max(largest)))
     }
 

@@ -95,6 +95,15 @@ impl<'a> Nearest<'a> {
         Self { best, width, k, found, margin: MARGIN * query.doubt, few: Vec::new() }
     }
 
+    /// The nearest `most`, however far behind the `k`-th.
+    pub(crate) fn all(
+        buffers: (&'a mut Pool, &'a mut Vec<Candidate>),
+        query: &Query,
+        k: usize,
+    ) -> Self {
+        Self { margin: f32::INFINITY, ..Self::new(buffers, query, k) }
+    }
+
     fn at(&self, rank: usize) -> f32 {
         if rank == 0 || self.best.len() < rank {
             return f32::NEG_INFINITY;
@@ -300,7 +309,7 @@ fn scan_codes_of<K: Kernel, const BITS: usize>(
     for from in (0..count).step_by(TOGETHER) {
         let to = (from + TOGETHER).min(count);
         let mut groups = slots[from..to].as_chunks().0;
-        if (to - from) % GROUP != 0 {
+        if !(to - from).is_multiple_of(GROUP) {
             // Whole groups: the last slot is repeated, and not kept twice.
             last.fill(slots[to - 1]);
             last[..to - from].copy_from_slice(&slots[from..to]);

@@ -4,7 +4,7 @@
 
 use super::filtered::order;
 use super::search::Walk;
-use crate::codes::layout::Fields;
+use crate::codes::layout::{Fields, is_clustered};
 use crate::codes::pairs::{Pairs, SignedRow, with_kernels};
 use crate::codes::query::{Query, round};
 use crate::kernels::candidate::{Candidate, Scoring};
@@ -15,6 +15,8 @@ const SLOTS: usize = 256;
 const REGIONS: usize = 1_024;
 /// Groups of four means that are asked for before they are scored.
 const AHEAD: usize = 2;
+/// Hardly any row of a cluster scores so many standard deviations above the mean of them.
+const ABOVE: f32 = 5.5;
 /// Rows that say where a region is.
 const SAMPLE: usize = 24;
 
@@ -29,6 +31,18 @@ pub(crate) struct Regions {
     fields: Vec<(f32, f32)>,
     /// Nodes with twins, and how many.
     twins: Vec<(u32, u32)>,
+    /// The cluster of each slot, and what is known of each cluster; none where codes have none.
+    of: Vec<u16>,
+    clusters: Vec<Cluster>,
+}
+
+/// What is known of the rows of a cluster.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cluster {
+    rows: f32,
+    /// Mean squared norm, and mean squared distance to the cluster's mean.
+    norm2: f32,
+    away2: f32,
 }
 
 impl Regions {
@@ -42,6 +56,8 @@ impl Regions {
             blocks,
             fields: Vec::with_capacity(count),
             twins: Vec::new(),
+            of: Vec::new(),
+            clusters: Vec::new(),
         };
         let mut row = SignedRow::default();
         for region in 0..count {
@@ -65,7 +81,47 @@ impl Regions {
             }
             slot += 1 + twins;
         }
+        regions.learn_clusters(walk);
         regions
+    }
+
+    fn learn_clusters(&mut self, walk: &Walk<'_>) {
+        let count = walk.gates().len();
+        if !is_clustered(walk.layout.bits) || !count.is_power_of_two() {
+            return;
+        }
+        self.clusters.resize(count, Cluster::default());
+        for slot in 0..self.rows as u32 {
+            let fields = walk.fields(slot);
+            // What a file says may be no cluster.
+            let of = fields.cluster as usize & (count - 1);
+            self.of.push(of as u16);
+            let cluster = &mut self.clusters[of];
+            cluster.rows += 1.0;
+            cluster.norm2 += fields.norm2;
+            cluster.away2 += fields.length * fields.length;
+        }
+        for Cluster { rows, norm2, away2 } in &mut self.clusters {
+            (*norm2, *away2) = (*norm2 / rows.max(1.0), *away2 / rows.max(1.0));
+        }
+    }
+
+    /// For each cluster a score that hardly any of its rows is above; none where there are no clusters.
+    pub(crate) fn bounds(&self, query: &Query, out: &mut Vec<f32>) {
+        out.clear();
+        out.extend(self.clusters.iter().enumerate().map(|(at, cluster)| {
+            let (mean, error) = query.of_cluster(at, cluster.norm2, cluster.away2);
+            mean + ABOVE * error
+        }));
+    }
+
+    /// Leaves those slots whose cluster's bound is at least this.
+    pub(crate) fn keep(&self, slots: &mut Vec<u32>, bounds: &[f32], least: f32) {
+        if !bounds.is_empty() {
+            let cluster = |slot: u32| self.of.get(slot as usize).copied().unwrap_or_default();
+            let bound = |slot: u32| bounds.get(usize::from(cluster(slot))).copied();
+            slots.retain(|slot| bound(*slot).is_none_or(|bound| bound >= least));
+        }
     }
 
     fn push(&mut self, mean: &[f32]) {

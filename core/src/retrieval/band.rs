@@ -1,15 +1,15 @@
 //! The points of a segment to which most is added, whatever they are like: those of the largest
 //! values first, a column a part.
 
-use std::iter::Peekable;
-
-/// Slots in descending order of what a column adds to them.
-type Slots<'a> = Box<dyn Iterator<Item = u32> + 'a>;
+/// Which slots count; `None` for all.
+type Passes<'a> = Option<Box<dyn Fn(u32) -> bool + 'a>>;
 type Bonus<'a> = Box<dyn Fn(u32) -> f64 + 'a>;
 
 /// A column and how far it was gone through.
 struct Part<'a> {
-    slots: Peekable<Slots<'a>>,
+    /// In ascending order of what the column adds to them: those that are left.
+    slots: &'a [u32],
+    passes: Passes<'a>,
     bonus: Bonus<'a>,
 }
 
@@ -22,11 +22,16 @@ pub(crate) struct Band<'a> {
 }
 
 impl<'a> Band<'a> {
-    /// A column: its slots in descending order of what it adds, and what that is; and those that
-    /// are not in this order.
-    pub(crate) fn push(&mut self, slots: Slots<'a>, bonus: Bonus<'a>, loose: Slots<'a>) {
+    /// A column: slots in ascending order of what it adds, which of them count, and what it adds;
+    /// and slots that are not in this order.
+    pub(crate) fn push(
+        &mut self,
+        (slots, passes): (&'a [u32], Passes<'a>),
+        bonus: Bonus<'a>,
+        loose: impl Iterator<Item = u32>,
+    ) {
         self.loose.extend(loose);
-        self.parts.push(Part { slots: slots.peekable(), bonus });
+        self.parts.push(Part { slots, passes, bonus });
     }
 
     /// Takes so many slots more, and all that are in no order. `false` if there are none.
@@ -36,7 +41,19 @@ impl<'a> Band<'a> {
         let nexts = self.parts.iter_mut().map(Part::next);
         let best = nexts.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
         if let Some(part) = best.and_then(|(at, _)| self.parts.get_mut(at)) {
-            out.extend(part.slots.by_ref().take(count));
+            let end = out.len() + count;
+            let Some(passes) = &part.passes else {
+                let (rest, taken) = part.slots.split_at(part.slots.len().saturating_sub(count));
+                part.slots = rest;
+                out.extend(taken.iter().rev());
+                return !out.is_empty();
+            };
+            while let (Some((slot, rest)), true) = (part.slots.split_last(), out.len() < end) {
+                part.slots = rest;
+                if passes(*slot) {
+                    out.push(*slot);
+                }
+            }
         }
         !out.is_empty()
     }
@@ -50,7 +67,13 @@ impl<'a> Band<'a> {
 impl Part<'_> {
     /// What is added to the next.
     fn next(&mut self) -> f64 {
-        self.slots.peek().map_or(0.0, |slot| (self.bonus)(*slot))
+        while let Some((slot, rest)) = self.slots.split_last() {
+            if self.passes.as_ref().is_none_or(|passes| passes(*slot)) {
+                return (self.bonus)(*slot);
+            }
+            self.slots = rest;
+        }
+        0.0
     }
 }
 
@@ -61,9 +84,9 @@ mod tests {
     #[test]
     fn the_largest_come_first_whichever_column_they_are_of() {
         let mut band = Band::default();
-        let part = |slots: Vec<u32>| Box::new(slots.into_iter()) as Slots<'static>;
-        band.push(part(vec![9, 4, 1]), Box::new(f64::from), part(vec![77]));
-        band.push(part(vec![6, 5]), Box::new(f64::from), part(vec![]));
+        let bonus = || Box::new(f64::from);
+        band.push((&[1, 4, 9], None), bonus(), [77].into_iter());
+        band.push((&[5, 6, 8], Some(Box::new(|slot| slot != 8))), bonus(), [].into_iter());
         let mut out = Vec::new();
         let mut steps = Vec::new();
         while band.take(1, &mut out) {

@@ -24,12 +24,11 @@ pub(crate) struct Order<'a> {
     pub(crate) k: usize,
 }
 
-/// A slot that was found.
+/// A slot that was found, by its score.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    score: f32,
+    key: Candidate,
     similarity: f32,
-    slot: u32,
 }
 
 /// The best so far.
@@ -41,6 +40,7 @@ pub(crate) struct Ranked<'a> {
     entries: Vec<Entry>,
     /// How many of them are in order, the best of their groups.
     sorted: usize,
+    merged: Vec<Entry>,
     threshold: f32,
     kth: f32,
     most: f32,
@@ -56,6 +56,7 @@ impl<'a> Ranked<'a> {
             keep: keep.max(order.k),
             entries: Vec::new(),
             sorted: 0,
+            merged: Vec::new(),
             threshold: f32::NEG_INFINITY,
             kth: f32::NEG_INFINITY,
             most,
@@ -82,13 +83,30 @@ impl<'a> Ranked<'a> {
         self.prune_if_many();
     }
 
+    /// Takes nodes, each with its twins.
+    fn take_nodes(&mut self, walk: &Walk<'_>, found: &[Candidate]) {
+        for candidate in found {
+            if candidate.score() + self.most < self.threshold {
+                continue;
+            }
+            let node = candidate.slot();
+            let last = node.saturating_add(walk.fields(node).twins).min(self.eligible.rows());
+            for slot in node..=last {
+                if self.eligible.contains(slot) {
+                    self.push(candidate.score(), slot);
+                }
+            }
+        }
+        self.prune_if_many();
+    }
+
     fn push(&mut self, similarity: f32, slot: u32) {
         if similarity + self.most < self.threshold {
             return;
         }
         let score = self.order.scorer.score(f64::from(similarity), slot) as f32;
         if score >= self.threshold {
-            self.entries.push(Entry { score, similarity, slot });
+            self.entries.push(Entry { key: Candidate::new(score, slot), similarity });
         }
     }
 
@@ -100,17 +118,28 @@ impl<'a> Ranked<'a> {
 
     /// Keeps the best, in order, and knows the last of the results.
     pub(crate) fn prune(&mut self) {
-        let key = |e: &Entry| Candidate::new(e.score, e.slot);
-        self.entries.sort_unstable_by_key(key);
-        self.entries.dedup_by_key(|e| e.slot);
+        let (old, new) = self.entries.split_at_mut(self.sorted);
+        new.sort_unstable_by_key(|e| e.key);
+        let (mut old, mut new) = (&*old, &*new);
+        self.merged.clear();
         self.counts.clear();
-        let (mut strict, mut kept) = (0, 0);
+        let (mut strict, mut last) = (0, None);
         self.kth = f32::NEG_INFINITY;
-        for at in 0..self.entries.len() {
-            let entry = self.entries[at];
+        loop {
+            let from = match (old.first(), new.first()) {
+                (Some(a), Some(b)) if a.key <= b.key => &mut old,
+                (Some(_), None) => &mut old,
+                _ => &mut new,
+            };
+            let Some((&entry, rest)) = from.split_first() else { break };
+            *from = rest;
+            // What was found twice has the same score twice.
+            if last.replace(entry.key) == Some(entry.key) {
+                continue;
+            }
             let (mut counts, mut keeps) = (true, true);
             if let Some((groups, cap)) = self.order.groups
-                && let Some(group) = groups.of(entry.slot)
+                && let Some(group) = groups.of(entry.key.slot())
             {
                 let members = self.counts.entry(group).or_default();
                 counts = *members < cap;
@@ -120,41 +149,42 @@ impl<'a> Ranked<'a> {
             if counts {
                 strict += 1;
                 if strict == self.order.k {
-                    self.kth = entry.score;
+                    self.kth = entry.key.score();
                 }
             }
             if keeps {
-                self.entries[kept] = entry;
-                kept += 1;
-                if kept == self.keep && strict >= self.order.k {
-                    self.threshold = entry.score;
+                self.merged.push(entry);
+                if self.merged.len() == self.keep && strict >= self.order.k {
+                    self.threshold = entry.key.score();
                     break;
                 }
             }
         }
-        self.entries.truncate(kept);
-        self.sorted = kept;
+        std::mem::swap(&mut self.entries, &mut self.merged);
+        self.sorted = self.entries.len();
     }
 
     /// The best, in order, by their similarities.
     pub(crate) fn finish(&mut self) -> Vec<Candidate> {
         self.prune();
-        self.entries.iter().map(|e| Candidate::new(e.similarity, e.slot)).collect()
+        self.entries.iter().map(|e| Candidate::new(e.similarity, e.key.slot())).collect()
     }
 }
 
 impl Judge for Ranked<'_> {
     fn take(&mut self, walk: &Walk<'_>, found: &[Candidate]) {
-        for candidate in found {
-            let node = candidate.slot();
-            let last = node.saturating_add(walk.fields(node).twins).min(self.eligible.rows());
-            for slot in node..=last {
-                if self.eligible.contains(slot) {
-                    self.push(candidate.score(), slot);
-                }
-            }
+        let first = 2 * self.keep;
+        if found.len() <= 2 * first {
+            self.take_nodes(walk, found);
+            return;
         }
-        self.prune_if_many();
+        // The nearest first: then most of the others need not be sorted.
+        let mut found = found.to_vec();
+        found.select_nth_unstable(first);
+        let (near, others) = found.split_at(first);
+        self.take_nodes(walk, near);
+        self.prune();
+        self.take_nodes(walk, others);
     }
 
     fn last(&mut self) -> f32 {

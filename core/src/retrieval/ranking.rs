@@ -17,7 +17,7 @@ use super::way::{Choice, Target};
 use crate::codes::Query;
 use crate::explain::{PlanKind, Stage};
 use crate::graph::IndexView;
-use crate::graph::filtered::{Judge, Wanted};
+use crate::graph::filtered::{Judge, Nearest, Wanted};
 use crate::graph::hop::{Lane, Scratch};
 use crate::graph::refine::Depth;
 use crate::graph::search::Walk;
@@ -29,6 +29,8 @@ use crate::segment::IdColumn;
 
 /// Points of the band that are scored together, at first.
 const SOME: usize = 512;
+/// Points of the band that are passed over for their cluster in the time that one is scored.
+const SKIPPED: usize = 8;
 /// So many of the nearest are known well enough to tell how near all others are, as a share of the
 /// effort of a walk.
 const KNOWN: f64 = 1.5;
@@ -120,41 +122,55 @@ impl Ranking<'_> {
         (target, wanted): (Target<'_>, Wanted<'_>),
         (slots, scratch): (&mut Vec<u32>, &mut Scratch),
     ) -> Option<(Ranked<'_>, bool)> {
-        let mut walked = |near: &mut dyn Judge| {
-            walk.search_for(query, target.beam, wanted, (near, &mut *scratch))
-        };
         let mut ranked = Ranked::new(self.order, self.eligible, self.keep());
         if self.order.scorer.is_plain() {
-            return walked(&mut ranked).then_some((ranked, true));
+            let sure = walk.search_for(query, target.beam, wanted, (&mut ranked, &mut *scratch));
+            return sure.then_some((ranked, true));
         }
         // By similarity first: it is what the graph knows.
-        let plain = Scorer::default();
-        let order = Order { scorer: &plain, ..self.order };
-        let mut near = Ranked::new(order, self.eligible, self.keep().max(2 * target.effort));
-        let enough = if self.order.groups.is_some() {
-            walked(&mut Both { near: &mut near, ranked: &mut ranked })
+        let keep = self.keep().max(2 * target.effort);
+        let near = if self.order.groups.is_some() {
+            let plain = Scorer::default();
+            let order = Order { scorer: &plain, ..self.order };
+            let mut near = Ranked::new(order, self.eligible, keep);
+            let both = &mut Both { near: &mut near, ranked: &mut ranked };
+            if !walk.search_for(query, target.beam, wanted, (both, &mut *scratch)) {
+                return None;
+            }
+            near.finish()
         } else {
-            walked(&mut near)
+            let mut spare = std::mem::take(&mut scratch.spare);
+            let mut nearest = Nearest::all((&mut spare.0, &mut spare.1), query, self.order.k);
+            let sure = walk.search_for(query, target.beam, wanted, (&mut nearest, &mut *scratch));
+            nearest.finish(keep);
+            let near: Vec<Candidate> = spare.0.candidates().collect();
+            scratch.spare = spare;
+            if !sure {
+                return None;
+            }
+            near
         };
-        if !enough {
-            return None;
-        }
-        let near = near.finish();
         let known = self.order.k.max((target.effort as f64 * KNOWN) as usize);
         // Where fewer were found, it is not known how near the rest is.
         let stable = near.len() >= known;
         let known = f64::from(near.get(known.min(near.len()).checked_sub(1)?)?.score());
-        ranked.take_slots(&near);
+        ranked.take(walk, &near);
+        let mut bounds = Vec::new();
+        target.regions.bounds(query, &mut bounds);
         let mut band = (self.band)();
         let (mut count, mut most) = (SOME, target.count / 4);
         // What is in neither is not among the results.
         while ranked.kth() < known + band.unseen() {
+            // Those without an order come first, and may get anything.
+            let added = if count == SOME { self.order.scorer.most() } else { band.unseen() };
             if !band.take(count.min(most), slots) {
                 break;
             }
-            most = most.checked_sub(slots.len()).filter(|most| *most > 0)?;
+            let seen = slots.len();
+            target.regions.keep(slots, &bounds, (ranked.kth() - added) as f32);
+            let cost = slots.len() + seen / SKIPPED;
+            most = most.checked_sub(cost).filter(|most| *most > 0)?;
             walk.scan_each(query, slots, scratch, |found| ranked.take_slots(found));
-            // Those without an order came first.
             ranked.at_most(band.unseen());
             count *= 2;
         }

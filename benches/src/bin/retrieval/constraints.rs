@@ -58,8 +58,13 @@ pub fn caps(bench: &Bench) -> Outcome {
     Figure::head("asked");
     let cap = Some(Cap { group_by: "community".into(), max_per_group: 1 });
     let request = SearchRequest { cap, ..plain(100) };
-    bench.measure(vec![request; QUERIES])?.line("one a community, k 100");
+    if "cap".contains(&bench.only) {
+        bench.measure(vec![request; QUERIES])?.line("one a community, k 100");
+    }
     for (days, weight) in [(30, 0.05), (30, 0.3), (30, 1.0), (3, 0.3)] {
+        if !format!("decay {weight}").contains(&bench.only) {
+            continue;
+        }
         let request = SearchRequest { decay: Some(decay(bench, days, weight)), ..plain(10) };
         bench.measure(vec![request; QUERIES])?.line(&format!("decay {days} days, {weight}, k 10"));
     }

@@ -194,9 +194,9 @@ impl<'a> Ranked<'a> {
         }
     }
 
-    /// The slots of numbers, the largest first; what was replaced is not looked at.
-    pub(crate) fn descending(&self) -> impl Iterator<Item = u32> + use<'a> {
-        self.ranks.order.iter().rev().copied()
+    /// The slots of numbers, the smallest first; what was replaced is not looked at.
+    pub(crate) fn ascending(&self) -> &'a [u32] {
+        &self.ranks.order
     }
 
     /// The slots of a `bool` that are true.
