@@ -16,7 +16,7 @@ const REGIONS: usize = 1_024;
 /// Groups of four means that are asked for before they are scored.
 const AHEAD: usize = 2;
 /// Hardly any row of a cluster scores so many standard deviations above the mean of them.
-const ABOVE: f32 = 5.5;
+const ABOVE: f32 = 6.0;
 /// Rows that say where a region is.
 const SAMPLE: usize = 24;
 
