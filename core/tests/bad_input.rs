@@ -203,3 +203,16 @@ fn no_threads_are_refused_with_conditions_of_each_query() {
     let error = c.search(&Vectors::from_f32(2, &[1.0, 0.0]).unwrap(), &request).unwrap_err();
     assert!(error.to_string().starts_with("threads: expected at least 1"), "{error}");
 }
+
+#[test]
+fn a_filter_that_cannot_be_used_is_told_with_its_query() {
+    let c = collection(IdType::U64, Dtype::F32);
+    let mut request = SearchRequest::new(1);
+    let filters = [None, Some("id = 1"), Some("nope > 1")];
+    request.per_query = filters
+        .map(|filter| Conditions { filter: filter.map(str::to_owned), ..Conditions::default() })
+        .to_vec();
+    let queries = [1.0, 0.0, 0.0, 1.0, 1.0, 1.0];
+    let error = c.search(&Vectors::from_f32(2, &queries).unwrap(), &request).unwrap_err();
+    assert!(error.to_string().starts_with("filter: query 2: unknown column"), "{error}");
+}

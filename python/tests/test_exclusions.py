@@ -90,7 +90,7 @@ def test_bad_input(posts: nf.Collection) -> None:
         nf.InvalidArgumentError, match=r"where: expected .* a list of 3.* list of 2"
     ):
         posts.search(queries, where=["score > 1", "score > 2"])
-    with pytest.raises(nf.FilterError, match="scor"):
+    with pytest.raises(nf.FilterError, match='query 1: unknown column "scor"'):
         posts.search(queries, where=["score > 1", "scor > 2", None])
     with pytest.raises(TypeError, match="use brackets"):
         posts.search(queries, exclude_sets="user:42:seen")

@@ -133,7 +133,8 @@ fn search_from_points_but_for_what_was_seen() {
     let seen = ["search", &path, "--like", "east", "--exclude-set", "user:42:seen"];
     assert_eq!(ids(&json(&seen)), ["far", "north"]);
     fails(&["exclude", &path, "user:42:seen"], 2, &["ID"]);
-    fails(&["exclude", &path, "user:42:seen", "near", "--ttl", "soon"], 2, &["--ttl"]);
+    let soon = ["exclude", &path, "user:42:seen", "near", "--ttl", "soon"];
+    fails(&soon, 2, &["--ttl", "expected a time above zero like 50ms"]);
     assert_eq!(json(&["exclude", &path, "user:42:seen", "--clear"])["cleared"], true);
     assert_eq!(ids(&json(&seen)).len(), 3);
 

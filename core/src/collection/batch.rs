@@ -56,7 +56,8 @@ pub(super) fn answered(
     }
     let groups = groups(request, queries);
     let answer = |(narrowed, rows): &(Narrowed<'_>, Vec<usize>)| {
-        let plan = Plan::new(view, request, narrowed, filters, at)?;
+        let plan = Plan::new(view, request, narrowed, filters, at);
+        let plan = plan.map_err(|error| of_query(error, request, rows))?;
         answer_group(&plan, rows, vectors, left_out)
     };
     let answers: Result<Vec<Vec<(usize, Answered)>>> = if threads == 1 {
@@ -72,6 +73,16 @@ pub(super) fn answered(
     }
     keep_similar(request, &mut found);
     Ok(found)
+}
+
+/// Says which query a filter is of, where each has its own.
+fn of_query(error: Error, request: &SearchRequest, rows: &[usize]) -> Error {
+    match (error, rows.first()) {
+        (Error::Filter { message, excerpt }, Some(row)) if !request.per_query.is_empty() => {
+            Error::Filter { message: format!("query {row}: {message}"), excerpt }
+        }
+        (error, _) => error,
+    }
 }
 
 /// The hits of queries for which the same points are eligible.

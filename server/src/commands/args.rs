@@ -45,6 +45,12 @@ pub fn component(text: &str) -> Result<f32, String> {
     }
 }
 
+/// Reads a length of time.
+pub fn time(text: &str) -> Result<Duration, &'static str> {
+    let time = humantime::parse_duration(text).ok().filter(|time| *time > Duration::ZERO);
+    time.ok_or("expected a time above zero like 50ms, 6h or 7d")
+}
+
 /// Reads `created_utc:6h`, `created_utc:6h:0.3` or `created_utc:6h:0.3:2013-08-19T14:15:23Z`.
 pub fn decay(text: &str) -> Result<Decay, String> {
     let mut parts = text.splitn(4, ':');
@@ -157,6 +163,14 @@ mod tests {
         assert_eq!((short.weight, short.origin_us), (1.0, None));
         for text in ["t", "t:0s:1", "t:soon:1", "t:6h:-1", "t:6h:nan", "t:6h:1:then"] {
             decay(text).expect_err(text);
+        }
+    }
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(time("7d"), Ok(Duration::from_secs(7 * 86_400)));
+        for text in ["", "7", "0s", "-1h", "never"] {
+            time(text).expect_err(text);
         }
     }
 

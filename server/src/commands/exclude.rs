@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(required_unless_present = "clear", conflicts_with = "clear", value_name = "ID")]
     ids: Vec<String>,
     /// How long they stay in the set; for good if not given
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = args::time)]
     ttl: Option<Duration>,
     /// Empty the set
     #[arg(long, conflicts_with = "ttl")]

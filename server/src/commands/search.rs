@@ -100,7 +100,7 @@ pub struct Args {
     #[arg(long, value_name = "SIMILARITY", allow_hyphen_values = true)]
     min_score: Option<f64>,
     /// Give up after this time
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = args::time)]
     timeout: Option<Duration>,
     /// The embedding space of the query; refused if the collection has another
     #[arg(long, value_name = "NAME@VERSION")]
