@@ -77,8 +77,11 @@ pub(super) fn answered(
 
 /// Says which query a filter is of, where each has its own.
 fn of_query(error: Error, request: &SearchRequest, rows: &[usize]) -> Error {
-    match (error, rows.first()) {
-        (Error::Filter { message, excerpt }, Some(row)) if !request.per_query.is_empty() => {
+    let own = rows.first().filter(|row| {
+        request.per_query.get(**row).is_some_and(|conditions| conditions.filter.is_some())
+    });
+    match (error, own) {
+        (Error::Filter { message, excerpt }, Some(row)) => {
             Error::Filter { message: format!("query {row}: {message}"), excerpt }
         }
         (error, _) => error,
